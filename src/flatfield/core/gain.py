@@ -1,0 +1,115 @@
+"""Phase gains, and how uneven they are: what a layer makes of a flat input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flatfield.core.taps import per_axis, tap_positions
+
+FLAT = 1e-3
+"""Below this unevenness (-60 dB) a layer counts as flat: under a quarter of a grey level at full contrast."""
+
+
+def phase_gains(
+    weight: npt.NDArray[np.floating], stride: int | Sequence[int], dilation: int | Sequence[int] = 1
+) -> npt.NDArray[np.float64]:
+    """Sum the taps of each phase: the response of every output phase to a flat input.
+
+    `weight` is (a, b, *kernel), in whichever order the layer keeps its channels; the result is
+    (*stride, a, b). A flat input `v` of a transposed convolution comes out as `G[(m + p) mod s] v + b`,
+    so it stays flat iff all phases are equal (Sugawara, Shiota & Kiya 2018, polyphase DC condition).
+
+    >>> phase_gains(np.ones((1, 1, 3)), 2)[:, 0, 0]
+    array([2., 1.])
+    """
+    dims = weight.ndim - 2
+    strides, dilations = per_axis(stride, dims, "stride"), per_axis(dilation, dims, "dilation")
+    gains = np.asarray(weight, dtype=np.float64)
+    for s, d in zip(strides, dilations, strict=True):
+        # axis 2 is always the next kernel axis: each turn replaces it by a phase axis at the end
+        phase_of_tap = np.equal.outer(tap_positions(gains.shape[2], d) % s, np.arange(s)).astype(np.float64)
+        gains = np.tensordot(gains, phase_of_tap, axes=([2], [0]))
+    return np.moveaxis(gains, (0, 1), (-2, -1))
+
+
+def shuffle_gains(weight: npt.NDArray[np.floating], scale: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Give the phase gains of a sub-pixel convolution: a convolution followed by a pixel shuffle.
+
+    `weight` is (channels * prod(scale), in, *kernel) in PyTorch's channel order (channel slowest, then
+    the phase of each axis); the result is (*scale, channels, in) (Shi et al. 2016; Aitken et al. 2017).
+
+    >>> weight = np.array([1.0, 1.0, 3.0, 3.0]).reshape(4, 1, 1, 1)
+    >>> shuffle_gains(weight, (2, 2))[..., 0, 0]
+    array([[1., 1.],
+           [3., 3.]])
+    """
+    phases = math.prod(scale)
+    if weight.shape[0] % phases:
+        raise ValueError(
+            f"{weight.shape[0]} channels can't be shuffled by {tuple(scale)}: not a multiple of {phases}"
+        )
+    response = np.asarray(weight, dtype=np.float64).sum(axis=tuple(range(2, weight.ndim)))
+    split = response.reshape(-1, *scale, weight.shape[1])
+    return np.moveaxis(split, 0, -2)
+
+
+def _phases(gains: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    return np.asarray(gains, dtype=np.float64).reshape(-1, *gains.shape[-2:])
+
+
+def unevenness(gains: npt.NDArray[np.floating]) -> float:
+    """Measure how far the phases differ: rms of `|G[f] - mean G|` over rms of `|G[f]|`, in [0, 1].
+
+    `gains` is (*phases, a, b); the norm is Frobenius. 0 is flat; gains that are all zero are flat too.
+
+    >>> round(unevenness(phase_gains(np.ones((1, 1, 3)), 2)), 4)
+    0.3162
+    >>> round(unevenness(phase_gains(np.ones((1, 1, 3, 3)), 2)), 4)
+    0.4359
+    """
+    phases = _phases(gains)
+    total = float(np.linalg.norm(phases))
+    if total == 0.0:
+        return 0.0
+    return float(np.linalg.norm(phases - phases.mean(axis=0))) / total
+
+
+def decibels(ratio: float) -> float:
+    """Say an unevenness in dB: `20 log10 u`; minus infinity for a perfectly flat layer.
+
+    >>> round(decibels(0.3162), 1)
+    -10.0
+    """
+    return 20.0 * math.log10(ratio) if ratio > 0.0 else -math.inf
+
+
+@dataclass(frozen=True)
+class WorstInput:
+    """The flat input of unit length that a layer turns into its strongest grid.
+
+    `direction` has one number an input channel; `grid` is the rms over phases of what departs from the
+    mean at the output, in output units.
+    """
+
+    direction: npt.NDArray[np.float64]
+    grid: float
+
+
+def worst_input(gains: npt.NDArray[np.floating]) -> WorstInput:
+    """Find the flat input that shows the grid best: the first right singular vector of `G[f] - mean G`.
+
+    `gains` is (*phases, out, in), as `TransposedConvolution.gains()` gives them.
+
+    >>> worst = worst_input(phase_gains(np.ones((1, 1, 3)), 2))
+    >>> worst.grid, abs(float(worst.direction[0]))
+    (0.5, 1.0)
+    """
+    phases = _phases(gains)
+    deviation = (phases - phases.mean(axis=0)).reshape(-1, phases.shape[-1])
+    _, strengths, directions = np.linalg.svd(deviation, full_matrices=False)
+    return WorstInput(directions[0], float(strengths[0] / math.sqrt(len(phases))))
