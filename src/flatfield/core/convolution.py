@@ -37,36 +37,43 @@ class Window:
         object.__setattr__(self, "stride", per_axis(stride, dims, "stride"))
         object.__setattr__(self, "padding", per_axis_pairs(padding, dims, "padding"))
         object.__setattr__(self, "dilation", per_axis(dilation, dims, "dilation"))
-        for what, numbers in (("stride", self.stride), ("dilation", self.dilation)):
-            if min(numbers, default=1) < 1:
-                raise ValueError(f"{what} {numbers} must be at least 1 on every axis")
+
+    def _kept(self, outputs: Ints, size: Ints, kernel: Ints) -> Ints:
+        if min(outputs, default=1) < 1:
+            raise ValueError(f"kernel {kernel} and {self} leave nothing of an input of size {size}")
+        return outputs
 
     def spread(self, size: Ints, kernel: Ints, output_padding: Ints) -> Ints:
         """Output size of a transposed convolution: (n - 1)s + d(k - 1) + 1 + extra - padding."""
-        return tuple(
+        outputs = tuple(
             (n - 1) * s + d * (k - 1) + 1 + extra - sum(p)
             for n, k, s, d, p, extra in zip(
                 size, kernel, self.stride, self.dilation, self.padding, output_padding, strict=True
             )
         )
+        return self._kept(outputs, size, kernel)
 
     def gather(self, size: Ints, kernel: Ints) -> Ints:
         """Output size of a convolution: (n + padding - d(k - 1) - 1) // s + 1."""
-        return tuple(
+        outputs = tuple(
             (n + sum(p) - d * (k - 1) - 1) // s + 1
             for n, k, s, d, p in zip(size, kernel, self.stride, self.dilation, self.padding, strict=True)
         )
+        return self._kept(outputs, size, kernel)
 
 
 def ungroup(weight: Array, groups: int) -> npt.NDArray[np.float64]:
     """Write the weight of a grouped layer as the weight of an ungrouped one, zeros between the groups.
 
-    `weight` is (a, b / groups, *kernel), grouped along a; the result is (a, b, *kernel).
+    `weight` is (a, b / groups, *kernel), grouped along a; the result is (a, b, *kernel). Raises `ValueError`
+    for groups that do not divide a.
 
     >>> ungroup(np.ones((2, 1, 1)), groups=2)[..., 0]
     array([[1., 0.],
            [0., 1.]])
     """
+    if groups < 1 or weight.shape[0] % groups:
+        raise ValueError(f"groups={groups} can't part {weight.shape[0]} channels into equal groups")
     rows, columns = weight.shape[0] // groups, weight.shape[1]
     full = np.zeros((weight.shape[0], columns * groups, *weight.shape[2:]))
     for g in range(groups):
@@ -121,7 +128,7 @@ class TransposedConvolution:
 
     def output_size(self, size: Ints) -> Ints:
         """Spatial size of the output for an input of spatial size `size`."""
-        extra = self.output_padding or (0,) * self.dims
+        extra = per_axis(self.output_padding or 0, self.dims, "output_padding", least=0)
         return self.window.spread(size, self.weight.shape[2:], extra)
 
     def as_matrix(self, size: Ints, *, torus: bool = False) -> npt.NDArray[np.float64]:

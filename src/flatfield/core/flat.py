@@ -67,9 +67,12 @@ def flat_projection(
     rows = np.array(list(constraints(taps, stride, order))).reshape(-1, size)
     if len(rows) == 0:
         return np.eye(size)
-    _, strengths, directions = np.linalg.svd(rows, full_matrices=False)
-    bound = directions[strengths > strengths.max(initial=0.0) * size * np.finfo(float).eps]
-    return np.eye(size) - bound.T @ bound
+    # all `size` directions are needed, but never more than that
+    _, strengths, directions = np.linalg.svd(rows, full_matrices=len(rows) < size)
+    rank = np.count_nonzero(strengths > strengths.max(initial=0.0) * size * np.finfo(float).eps)
+    # built from what is free, not as 1 - what is bound: a kernel with no freedom comes out as exactly 0
+    free = np.asarray(directions[rank:], dtype=np.float64)
+    return free.T @ free
 
 
 def _point_constraints(
@@ -92,20 +95,16 @@ def _line_constraints(
     taps: Sequence[npt.NDArray[np.int64]], stride: Sequence[int], order: int
 ) -> Iterator[npt.NDArray[np.float64]]:
     """The constraints of one axis alone, at every single tap of the other axes."""
+    kernel = [len(positions) for positions in taps]
     for axis, (positions, s) in enumerate(zip(taps, stride, strict=True)):
-        others = (
-            [np.eye(len(other)) for other in taps[:axis]],
-            [np.eye(len(other)) for other in taps[axis + 1 :]],
-        )
         for row in _point_constraints([positions], [s], order):
-            block = row[None, :]
-            for before in reversed(others[0]):
-                block = np.kron(before, block)
-            for after in others[1]:
-                block = np.kron(block, after)
-            yield from block
+            for place in np.ndindex(*kernel[:axis], *kernel[axis + 1 :]):
+                placed = np.zeros(kernel)
+                placed[(*place[:axis], slice(None), *place[axis:])] = row
+                yield placed.ravel()
 
 
 def _centred(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Positions in units of their spread: the moments below r span the same, with less rounding."""
-    return (positions - positions.mean()) / max(1.0, float(np.ptp(positions)))
+    spread = max(1.0, float(np.ptp(positions)))
+    return np.asarray((positions - positions.mean()) / spread, dtype=np.float64)

@@ -37,6 +37,20 @@ def phase_gains(
     return np.moveaxis(gains, (0, 1), (-2, -1))
 
 
+def shuffled_channels(channels: int, scale: Sequence[int]) -> int:
+    """Count the channels that a pixel shuffle by `scale` leaves of `channels`.
+
+    >>> shuffled_channels(12, (2, 2))
+    3
+    """
+    phases = math.prod(scale)
+    if channels % phases:
+        raise ValueError(
+            f"{channels} channels can't be shuffled by {tuple(scale)}: not a multiple of {phases}"
+        )
+    return channels // phases
+
+
 def shuffle_gains(weight: npt.NDArray[np.floating], scale: Sequence[int]) -> npt.NDArray[np.float64]:
     """Give the phase gains of a sub-pixel convolution: a convolution followed by a pixel shuffle.
 
@@ -48,13 +62,9 @@ def shuffle_gains(weight: npt.NDArray[np.floating], scale: Sequence[int]) -> npt
     array([[1., 1.],
            [3., 3.]])
     """
-    phases = math.prod(scale)
-    if weight.shape[0] % phases:
-        raise ValueError(
-            f"{weight.shape[0]} channels can't be shuffled by {tuple(scale)}: not a multiple of {phases}"
-        )
+    channels = shuffled_channels(weight.shape[0], scale)
     response = np.asarray(weight, dtype=np.float64).sum(axis=tuple(range(2, weight.ndim)))
-    split = response.reshape(-1, *scale, weight.shape[1])
+    split = response.reshape(channels, *scale, weight.shape[1])
     return np.moveaxis(split, 0, -2)
 
 
@@ -73,10 +83,12 @@ def unevenness(gains: npt.NDArray[np.floating]) -> float:
     0.4359
     """
     phases = _phases(gains)
-    total = float(np.linalg.norm(phases))
-    if total == 0.0:
+    peak = float(np.abs(phases).max(initial=0.0))
+    if peak == 0.0:
         return 0.0
-    return float(np.linalg.norm(phases - phases.mean(axis=0))) / total
+    phases = phases / peak  # the squares of very small gains would vanish
+    ratio = float(np.linalg.norm(phases - phases.mean(axis=0)) / np.linalg.norm(phases))
+    return min(ratio, 1.0)  # rounding alone can pass 1
 
 
 def decibels(ratio: float) -> float:

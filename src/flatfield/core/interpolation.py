@@ -11,11 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from flatfield.core.convolution import TransposedConvolution, Window
-from flatfield.core.taps import Ints
+from flatfield.core.taps import Ints, per_axis
 
 Mode = Literal["nearest", "nearest-exact", "linear", "cubic"]
 _REACH = {"nearest": 0.5, "nearest-exact": 0.5, "linear": 1.0, "cubic": 2.0}
 _CUBIC = -0.75  # the free parameter of Keys' kernel in PyTorch and ONNX
+
+
+def _reach(mode: str) -> float:
+    if mode not in _REACH:
+        raise ValueError(f"mode {mode!r} is unknown: take one of {', '.join(_REACH)}")
+    return _REACH[mode]
 
 
 def _response(mode: str, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -31,17 +37,18 @@ def interpolation_kernel(scale: int, mode: Mode) -> tuple[npt.NDArray[np.float64
     """Give interpolation by `scale` as the kernel and the padding of a transposed convolution (1-d).
 
     Half-pixel centres, as `torch.nn.functional.interpolate(align_corners=False)`; borders aside, where
-    interpolation repeats the edge and a transposed convolution sees zeros.
+    interpolation repeats the edge and a transposed convolution sees zeros. Raises `ValueError` for an
+    unknown mode or a scale below 1.
 
     >>> kernel, padding = interpolation_kernel(2, "linear")
     >>> kernel.tolist(), padding
     ([0.25, 0.75, 0.75, 0.25], 1)
     """
-    if mode not in _REACH:
-        raise ValueError(f"mode {mode!r} is unknown: take one of {', '.join(_REACH)}")
+    reach = scale * _reach(mode)
+    if scale < 1:
+        raise ValueError(f"scale {scale} must be at least 1")
     if mode.startswith("nearest"):
         return np.ones(scale), 0
-    reach = scale * _REACH[mode]
     # output m = s n + j lies at (j + 1/2)/s - 1/2 from input n
     first = math.ceil((scale - 1) / 2 - reach)
     offsets = np.arange(first, math.floor((scale - 1) / 2 + reach) + 1)
@@ -66,6 +73,7 @@ def interpolation_matrix(
     """
     m = np.arange(outputs)
     matrix = np.zeros((outputs, inputs))
+    reach = math.floor(_reach(mode))
     if mode.startswith("nearest"):
         shift = 0.5 if mode == "nearest-exact" else 0.0
         source = np.minimum(np.floor((m + shift) * inputs / outputs).astype(int), inputs - 1)
@@ -78,7 +86,6 @@ def interpolation_matrix(
         if mode == "linear":
             centre = np.maximum(centre, 0.0)
     below = np.floor(centre).astype(int)
-    reach = int(_REACH[mode])
     for offset in range(1 - reach, reach + 1):
         source = below + offset
         np.add.at(matrix, (m, np.clip(source, 0, inputs - 1)), _response(mode, centre - source))
@@ -99,8 +106,10 @@ class Interpolation:
 
     def as_matrix(self, size: Ints, *, channels: int = 1) -> npt.NDArray[np.float64]:
         """Give the dense matrix, (channels * prod(scale * size), channels * prod(size))."""
-        axes = [interpolation_matrix(n, n * s, self.mode) for n, s in zip(size, self.scale, strict=True)]
-        return np.kron(np.eye(channels), reduce(np.kron, axes))
+        matrix = np.eye(channels)
+        for n, s in zip(size, self.scale, strict=True):
+            matrix = np.asarray(np.kron(matrix, interpolation_matrix(n, n * s, self.mode)), dtype=np.float64)
+        return matrix
 
     def as_transposed(self, channels: int = 1) -> TransposedConvolution:
         """Give the transposed convolution that does the same away from borders, one group a channel."""
@@ -124,7 +133,7 @@ def fold(interpolation: Interpolation, weight: npt.NDArray[np.floating]) -> npt.
     # a convolution reads w[t] at m + t: seen from the input it is written flipped
     flipped = np.flip(np.swapaxes(np.asarray(weight, dtype=np.float64), 0, 1), tuple(range(2, weight.ndim)))
     folded = flipped
-    for axis, s in enumerate(interpolation.scale):
+    for axis, s in enumerate(per_axis(interpolation.scale, weight.ndim - 2, "scale")):
         box, _ = interpolation_kernel(s, interpolation.mode)
         folded = np.apply_along_axis(np.convolve, 2 + axis, folded, box)
     return folded

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flatfield.core.convolution import Convolution, TransposedConvolution, Window
-from flatfield.core.gain import shuffle_gains
+from flatfield.core.gain import shuffle_gains, shuffled_channels
 from flatfield.core.taps import Ints, Pairs
 
 
@@ -33,7 +33,8 @@ def shuffle_matrix(channels: int, scale: Ints, size: Ints) -> npt.NDArray[np.flo
 class SubPixelConvolution:
     """A stride-1 convolution to channels * prod(scale) channels, then a pixel shuffle (Shi et al. 2016).
 
-    `weight` is (channels * prod(scale), in, *kernel), PyTorch's order.
+    `weight` is (channels * prod(scale), in, *kernel), PyTorch's order. Raises `ValueError` for channels that
+    do not divide so, and for a window with another stride.
 
     >>> layer = SubPixelConvolution(np.array([1.0, 3.0]).reshape(2, 1, 1), (2,), Window(1))
     >>> layer.as_matrix((2,)) @ [1, 1]
@@ -44,13 +45,21 @@ class SubPixelConvolution:
     scale: Ints
     window: Window
 
+    def __post_init__(self) -> None:
+        shuffled_channels(self.weight.shape[0], self.scale)
+        if set(self.window.stride) != {1}:
+            raise ValueError(f"a sub-pixel convolution walks in steps of 1, not {self.window.stride}")
+
+    @property
+    def channels(self) -> int:
+        """Number of output channels."""
+        return shuffled_channels(self.weight.shape[0], self.scale)
+
     def as_matrix(self, size: Ints) -> npt.NDArray[np.float64]:
         """Give the dense matrix: shuffle times convolution."""
         convolution = Convolution(self.weight, self.window)
-        channels = self.weight.shape[0] // math.prod(self.scale)
-        return shuffle_matrix(channels, self.scale, convolution.output_size(size)) @ convolution.as_matrix(
-            size
-        )
+        shuffle = shuffle_matrix(self.channels, self.scale, convolution.output_size(size))
+        return shuffle @ convolution.as_matrix(size)
 
     def gains(self) -> npt.NDArray[np.float64]:
         """Give the phase gains as (*scale, channels, in)."""
@@ -64,8 +73,7 @@ class SubPixelConvolution:
         """
         dims = len(self.scale)
         kernel, d = self.weight.shape[2:], self.window.dilation
-        channels = self.weight.shape[0] // math.prod(self.scale)
-        split = self.weight.reshape(channels, *self.scale, self.weight.shape[1], *kernel)
+        split = self.weight.reshape(self.channels, *self.scale, self.weight.shape[1], *kernel)
         split = np.moveaxis(split, (1 + dims, 0), (0, 1))  # (in, channels, *phases, *kernel)
         sizes = tuple(s * (d_ * (k - 1) + 1) for s, d_, k in zip(self.scale, d, kernel, strict=True))
         folded = np.zeros((*split.shape[:2], *sizes))

@@ -61,11 +61,15 @@ def image_curve(
 ) -> ImageCurve:
     """Sweep an input wave along one axis (0 to pi) and give the loudness of the wave and of its images.
 
+    Raises `ValueError` for an axis that the layer does not have.
+
     >>> curve = image_curve(np.ones((1, 1, 2)), 2, points=3)
     >>> curve.images.round(4)
     array([0.    , 0.3827, 0.7071])
     """
     dims = weight.ndim - 2
+    if axis not in range(dims):
+        raise ValueError(f"axis {axis} is none of the {dims} axes of the layer (counted from 0)")
     sweep = np.linspace(0.0, np.pi, points)
     baseband, images = np.empty(points), np.empty(points)
     for index, w in enumerate(sweep):

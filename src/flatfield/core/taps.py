@@ -11,19 +11,20 @@ Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
 
-def per_axis(value: int | Sequence[int], dims: int, what: str) -> Ints:
+def per_axis(value: int | Sequence[int], dims: int, what: str, *, least: int = 1) -> Ints:
     """Spell a number, or one number an axis, as one number an axis.
 
-    Raises `ValueError` when a sequence has another length than `dims`.
+    Raises `ValueError` when a sequence has another length than `dims`, or a number is below `least`.
 
     >>> per_axis(2, 3, "stride")
     (2, 2, 2)
     """
-    if isinstance(value, int | np.integer):
-        return (int(value),) * dims
-    if len(value) != dims:
-        raise ValueError(f"{what} {tuple(value)} has {len(value)} numbers; a {dims}-d layer takes {dims}")
-    return tuple(int(number) for number in value)
+    numbers = (value,) * dims if isinstance(value, int | np.integer) else tuple(value)
+    if len(numbers) != dims:
+        raise ValueError(f"{what} {numbers} has {len(numbers)} numbers; a {dims}-d layer takes {dims}")
+    if min(numbers, default=least) < least:
+        raise ValueError(f"{what} {numbers} must be at least {least} on every axis")
+    return tuple(int(number) for number in numbers)
 
 
 def per_axis_pairs(value: int | Sequence[int | Sequence[int]], dims: int, what: str) -> Pairs:
@@ -64,18 +65,14 @@ def tap_selection(
     """Say which tap `t` writes input `n` to output `m` of a transposed convolution, on one axis.
 
     Returns an array (outputs, inputs, taps) of 0 and 1: 1 where `positions[t] = m + padding - stride * n`
-    (design, section 3). On a torus output positions wrap round at `outputs`, and a kernel longer than
-    the torus reaches an output more than once.
+    (design, section 3). On a torus output positions wrap round at `outputs`, so that several taps of a
+    long kernel may join the same pair.
 
     >>> tap_selection(tap_positions(3), inputs=2, outputs=5, stride=2, padding=0).sum(axis=(1, 2))
     array([1., 1., 2., 1., 1.])
     """
-    selection = np.zeros((outputs, inputs, len(positions)))
-    landing = stride * np.arange(inputs)[:, None] + positions[None, :] - padding
-    source, tap = np.indices(landing.shape)
+    landing = np.add.outer(stride * np.arange(inputs), positions) - padding
     if torus:
-        np.add.at(selection, (landing % outputs, source, tap), 1.0)
-    else:
-        inside = (landing >= 0) & (landing < outputs)
-        selection[landing[inside], source[inside], tap[inside]] = 1.0
-    return selection
+        landing %= outputs
+    selection = np.equal.outer(np.arange(outputs), landing)
+    return np.asarray(selection, dtype=np.float64)
