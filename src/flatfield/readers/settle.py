@@ -1,0 +1,124 @@
+"""Layers that nobody called by name: what a row of reshapes and permutations adds up to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from flatfield.core import ungroup
+from flatfield.core.taps import Ints
+from flatfield.network import Layer, Operator, Weight
+from flatfield.readers.axes import Atom, Axes, Axis, Role, size
+
+
+def _inner_digits(axis: Axis, role: Role) -> tuple[Atom, ...]:
+    """The digits of a role that stand behind all positions of one index: the phases of an upsampling."""
+    space = [i for i, atom in enumerate(axis) if atom.role == "space"]
+    behind = axis[len(space) :]
+    leading = space == list(range(len(space)))
+    single = len({axis[i].number for i in space}) == 1
+    return behind if leading and single and all(atom.role == role for atom in behind) else ()
+
+
+def _upsampling(operator: Operator, name: str, axes: Axes, inner: Sequence[Sequence[Atom]]) -> Layer:
+    places = [i for i, axis in enumerate(axes) if any(atom.role == "space" for atom in axis)]
+    stride = tuple(math.prod(atom.size for atom in inner[i]) for i in places)
+    output = tuple(size(axes[i]) for i in places)
+    return _plain(operator, name, stride, tuple(n // s for n, s in zip(output, stride, strict=True)), output)
+
+
+def _plain(operator: Operator, name: str, stride: Ints, inputs: Ints, outputs: Ints) -> Layer:
+    dims = len(stride)
+    return Layer(
+        name=name,
+        operator=operator,
+        kernel=(1,) * dims if operator == "PixelShuffle" else stride,
+        stride=stride,
+        input_size=inputs,
+        output_size=outputs,
+        padding=((0, 0),) * dims,
+        dilation=(1,) * dims,
+        output_padding=(0,) * dims,
+        mode="nearest" if operator == "Resize" else "",
+    )
+
+
+def repeated_pixels(axes: Axes) -> Layer | None:
+    """Read `[position, copy]` on an axis as nearest-neighbour upsampling; None where there is none."""
+    inner = [_inner_digits(axis, "copy") for axis in axes]
+    return _upsampling("Resize", "repeat", axes, inner) if any(inner) else None
+
+
+def pixel_unshuffle(axes: Axes) -> Layer | None:
+    """Read positions that moved among the channels, fine digits first to go, as space to depth."""
+    moved = {
+        atom.number
+        for axis in axes
+        for atom in axis
+        if atom.role == "space" and not atom.whole and any(other.role == "channel" for other in axis)
+    }
+    places = [axis[0] for axis in axes if len(axis) == 1 and axis[0].role == "space"]
+    if not any(atom.number in moved and atom.stride > 1 for atom in places):
+        return None
+    stride = tuple(atom.total // atom.size if atom.number in moved else 1 for atom in places)
+    output = tuple(atom.size for atom in places)
+    inputs = tuple(n * s for n, s in zip(output, stride, strict=True))
+    return _plain("PixelUnshuffle", "pixel_unshuffle", stride, inputs, output)
+
+
+def pixel_shuffle(axes: Axes) -> tuple[Layer, tuple[tuple[Atom, ...], ...]] | None:
+    """Read `[position, channel digits]` on an axis as a pixel shuffle; also gives the digits of each axis."""
+    inner = [_inner_digits(axis, "channel") for axis in axes]
+    if not any(inner):
+        return None
+    digits = tuple(inner[i] for i, axis in enumerate(axes) if any(atom.role == "space" for atom in axis))
+    return _upsampling("PixelShuffle", "pixel_shuffle", axes, inner), digits
+
+
+def sub_pixel(writer: Layer, shuffle: Layer, digits: Sequence[Sequence[Atom]]) -> Layer:
+    """Make one layer of a convolution and the shuffle behind it, its channels in PyTorch's order."""
+    assert writer.weight is not None
+    order = shuffled_rows(writer.weight.shape[0], digits)
+    weight, bias, groups, kernel = writer.weight, writer.bias, writer.groups, writer.kernel or shuffle.kernel
+
+    def rows() -> npt.NDArray[np.floating]:
+        full = ungroup(weight.load(), groups) if groups > 1 else weight.load()
+        return full[order].reshape(*full.shape[:2], *kernel)
+
+    return replace(
+        writer,
+        operator="SubPixelConv",
+        kernel=kernel,
+        stride=shuffle.stride,
+        input_size=writer.input_size or shuffle.input_size,
+        output_size=shuffle.output_size,
+        padding=writer.padding or shuffle.padding,
+        dilation=writer.dilation or shuffle.dilation,
+        output_padding=shuffle.output_padding,
+        weight=Weight((weight.shape[0], weight.shape[1] * groups, *kernel), rows),
+        bias=Weight(bias.shape, lambda: bias.load()[order]) if bias else None,
+    )
+
+
+def shuffled_rows(count: int, digits: Sequence[Sequence[Atom]]) -> npt.NDArray[np.intp]:
+    """List a convolution's output channels as PyTorch's pixel shuffle wants them: channel, then phases.
+
+    `digits` are the phase digits of each axis, slowest first, as digits of the channel index.
+
+    >>> crd = [[Atom(0, "channel", 4, 1, 2)]]
+    >>> shuffled_rows(4, crd).tolist()
+    [0, 1, 2, 3]
+    >>> dcr = [[Atom(0, "channel", 4, 2, 2)]]
+    >>> shuffled_rows(4, dcr).tolist()
+    [0, 2, 1, 3]
+    """
+    rows = np.arange(count)
+    for digit in (digit for axis in digits for digit in axis):
+        rows = rows[(rows // digit.stride) % digit.size == 0]
+    for digit in (digit for axis in digits for digit in axis):
+        rows = np.add.outer(rows, np.arange(digit.size) * digit.stride)
+    return rows.ravel()
