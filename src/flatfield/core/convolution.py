@@ -81,9 +81,7 @@ def ungroup(weight: Array, groups: int) -> npt.NDArray[np.float64]:
     return full
 
 
-def _scatter(
-    weight: Array, window: Window, inputs: Ints, outputs: Ints, torus: bool
-) -> npt.NDArray[np.float64]:
+def _scatter(weight: Array, window: Window, inputs: Ints, outputs: Ints, torus: bool) -> npt.NDArray[np.float64]:
     """The matrix that spreads `inputs` over `outputs`; `weight` is (in, out, *kernel)."""
     dims = len(inputs)
     matrix = np.asarray(weight, dtype=np.float64)
@@ -137,9 +135,7 @@ class TransposedConvolution:
         On a torus the output has exactly `stride` times the input's size and wraps round.
         """
         outputs = (
-            tuple(n * s for n, s in zip(size, self.window.stride, strict=True))
-            if torus
-            else self.output_size(size)
+            tuple(n * s for n, s in zip(size, self.window.stride, strict=True)) if torus else self.output_size(size)
         )
         return _scatter(ungroup(self.weight, self.groups), self.window, size, outputs, torus)
 
@@ -180,13 +176,9 @@ class Convolution:
         Raises `ValueError` for a torus that the stride does not divide.
         """
         if torus and any(n % s for n, s in zip(size, self.window.stride, strict=True)):
-            raise ValueError(
-                f"a torus of {size} can't be walked in steps of {self.window.stride}: not a multiple"
-            )
+            raise ValueError(f"a torus of {size} can't be walked in steps of {self.window.stride}: not a multiple")
         outputs = (
-            tuple(n // s for n, s in zip(size, self.window.stride, strict=True))
-            if torus
-            else self.output_size(size)
+            tuple(n // s for n, s in zip(size, self.window.stride, strict=True)) if torus else self.output_size(size)
         )
         return _scatter(ungroup(self.weight, self.groups), self.window, outputs, size, torus).T
 

@@ -45,9 +45,7 @@ def shuffled_channels(channels: int, scale: Sequence[int]) -> int:
     """
     phases = math.prod(scale)
     if channels % phases:
-        raise ValueError(
-            f"{channels} channels can't be shuffled by {tuple(scale)}: not a multiple of {phases}"
-        )
+        raise ValueError(f"{channels} channels can't be shuffled by {tuple(scale)}: not a multiple of {phases}")
     return channels // phases
 
 

@@ -29,7 +29,7 @@ def _response(mode: str, distance: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     if mode == "linear":
         return np.maximum(0.0, 1.0 - x)
     near = (_CUBIC + 2) * x**3 - (_CUBIC + 3) * x**2 + 1
-    far = _CUBIC * (x**3 - 5 * x**2 + 8 * x - 4)
+    far = _CUBIC * (x - 1) * (x - 2) ** 2
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 

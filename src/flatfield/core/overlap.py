@@ -30,7 +30,6 @@ def overlap(
     dims = len(kernel)
     strides, dilations = per_axis(stride, dims, "stride"), per_axis(dilation, dims, "dilation")
     counts = [
-        np.bincount(tap_positions(k, d) % s, minlength=s)
-        for k, s, d in zip(kernel, strides, dilations, strict=True)
+        np.bincount(tap_positions(k, d) % s, minlength=s) for k, s, d in zip(kernel, strides, dilations, strict=True)
     ]
     return reduce(np.multiply.outer, counts).astype(np.int64)

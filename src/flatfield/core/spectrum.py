@@ -30,9 +30,7 @@ def spectral_images(
     dims = weight.ndim - 2
     strides, dilations = per_axis(stride, dims, "stride"), per_axis(dilation, dims, "dilation")
     if len(frequency) != dims:
-        raise ValueError(
-            f"frequency {tuple(frequency)} has {len(frequency)} numbers; a {dims}-d layer takes {dims}"
-        )
+        raise ValueError(f"frequency {tuple(frequency)} has {len(frequency)} numbers; a {dims}-d layer takes {dims}")
     images = np.asarray(weight, dtype=np.complex128)
     for s, d, w in zip(strides, dilations, frequency, strict=True):
         theta = (w + 2 * np.pi * np.arange(s)) / s
@@ -74,8 +72,6 @@ def image_curve(
     baseband, images = np.empty(points), np.empty(points)
     for index, w in enumerate(sweep):
         frequency = [w if a == axis else 0.0 for a in range(dims)]
-        power = np.sum(
-            np.abs(spectral_images(weight, stride, frequency, dilation)) ** 2, axis=(-2, -1)
-        ).ravel()
+        power = np.sum(np.abs(spectral_images(weight, stride, frequency, dilation)) ** 2, axis=(-2, -1)).ravel()
         baseband[index], images[index] = np.sqrt(power[0]), np.sqrt(power[1:].sum())
     return ImageCurve(sweep, baseband, images)
