@@ -17,7 +17,7 @@ from flatfield.core.taps import Ints, Pairs
 
 Operator = Literal[
     "ConvTranspose", "SubPixelConv", "PixelShuffle", "Resize", "Unpool", "Fold",
-    "Conv", "Pool", "PixelUnshuffle", "Slice",
+    "Conv", "Pool", "PixelUnshuffle", "Slice", "Unfold",
 ]  # fmt: skip
 UPSAMPLING: tuple[Operator, ...] = (
     "ConvTranspose", "SubPixelConv", "PixelShuffle", "Resize", "Unpool", "Fold",
@@ -109,7 +109,7 @@ class Layer:
     @cached_property
     def unevenness(self) -> float | None:
         """Unevenness of the phase gains; 0 for interpolation, None where the weights can't tell."""
-        if self.operator in ("Resize", "Slice", "Conv", "Pool", "PixelUnshuffle"):
+        if self.operator in ("Resize", "Slice", "Conv", "Pool", "PixelUnshuffle", "Unfold"):
             return 0.0
         if not self.upsamples and self.operator == "ConvTranspose":
             return 0.0

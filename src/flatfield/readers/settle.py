@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +102,29 @@ def sub_pixel(writer: Layer, shuffle: Layer, digits: Sequence[Sequence[Atom]]) -
         output_padding=shuffle.output_padding,
         weight=Weight((weight.shape[0], weight.shape[1] * groups, *kernel), rows),
         bias=Weight(bias.shape, lambda: bias.load()[order]) if bias else None,
+    )
+
+
+def narrowed(layer: Layer, dims: int) -> Layer:
+    """Drop axes of one place until `dims` are left: frameworks pool sounds as pictures one pixel high."""
+    if layer.weight_shape or layer.dims <= dims:
+        return layer
+    pairs = list(zip(layer.input_size, layer.output_size, layer.kernel, strict=True))
+    idle = [axis for axis, places in enumerate(pairs) if places == (1, 1, 1)][: layer.dims - dims]
+    kept = [axis for axis in range(layer.dims) if axis not in idle]
+
+    def keep(numbers: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(numbers[axis] for axis in kept)
+
+    return replace(
+        layer,
+        kernel=keep(layer.kernel),
+        stride=keep(layer.stride),
+        input_size=keep(layer.input_size),
+        output_size=keep(layer.output_size),
+        padding=keep(layer.padding),
+        dilation=keep(layer.dilation),
+        output_padding=keep(layer.output_padding),
     )
 
 

@@ -7,136 +7,27 @@ A reader's table says what each operator is; the trace says what that means: a `
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flatfield.core.taps import Ints, Pairs
-from flatfield.network import Layer, Network, Operator, Unread, Weight
+from flatfield.network import Layer, Network, Operator, Weight
 from flatfield.readers import axes as ax
-from flatfield.readers.axes import Atom, Axes, Axis, Role
-from flatfield.readers.settle import pixel_shuffle, pixel_unshuffle, repeated_pixels, sub_pixel
+from flatfield.readers.axes import Atom, Axes, Axis
+from flatfield.readers.ledger import Ledger, Value, merge
+from flatfield.readers.settle import narrowed, pixel_shuffle, pixel_unshuffle, repeated_pixels, sub_pixel
 
-
-@dataclass(frozen=True)
-class Value:
-    """A tensor as the trace knows it.
-
-    `sources` are the layers it comes from through neutral operators, `between` those operators; `pad` is a
-    padding (before, after) of each axis that only just happened, for the convolution behind it.
-    """
-
-    axes: Axes
-    sources: tuple[str, ...] = ()
-    between: tuple[str, ...] = ()
-    pad: Pairs = ()
-    pad_mode: str = ""
-
-    @property
-    def shape(self) -> Ints:
-        """Sizes of the axes."""
-        return ax.shape(self.axes)
-
-
-def _merge(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for group in groups for name in group))
+__all__ = ["Trace", "Value"]
 
 
 @dataclass
-class Trace:
+class Trace(Ledger):
     """Layers and values so far; every method takes values and gives the value of the result."""
 
     layers: dict[str, Layer] = field(default_factory=dict)
-    unread: dict[str, Unread] = field(default_factory=dict)
     linears: dict[str, Layer] = field(default_factory=dict)
     writers: dict[int, str] = field(default_factory=dict)  # channel digits -> the layer or linear that wrote them
-
-    # -- tensors ---------------------------------------------------------------------------------------------
-
-    def input(self, sizes: Sequence[int]) -> Value:
-        """An input of the network: batch, channel, space."""
-        return Value(ax.image_axes(sizes))
-
-    def constant(self, sizes: Sequence[int]) -> Value:
-        """Anything that does not depend on the input."""
-        return Value(ax.constant_axes(sizes))
-
-    # -- operators that leave positions where they are ---------------------------------------------------------
-
-    def neutral(
-        self, operator: str, operands: Sequence[Value], sizes: Sequence[int], *, keeps_writer: bool = False
-    ) -> Value:
-        """An elementwise operator, or a normalisation: positions stay, channels may change."""
-        moving = [value for value in operands if value.sources or ax.has_space(value.axes)]
-        axes = ax.broadcast([value.axes for value in operands], sizes)
-        if not (keeps_writer and len(moving) == 1):
-            axes = ax.anonymous_channels(axes)
-        spatial = [value for value in moving if ax.has_space(value.axes)] or moving
-        return self._derive(operator, spatial, axes)
-
-    def rearranged(self, operator: str, value: Value, axes: Axes | None, sizes: Sequence[int]) -> Value:
-        """A view, permutation or expansion whose axes are known; unread if its positions got lost."""
-        if axes is not None:
-            return replace(value, axes=axes, pad=(), pad_mode="")
-        return self.misunderstood(operator, operator, [value], sizes, "a reshape that cuts across rows of pixels")
-
-    def product(self, operator: str, left: Value, right: Value, sizes: Sequence[int]) -> Value:
-        """A matrix product of two values: rows of the left, columns of the right (attention, say)."""
-        lead = ax.broadcast([left.axes[:-2], right.axes[:-2]], sizes[:-2])
-        return self._derive(operator, [left, right], (*lead, left.axes[-2], right.axes[-1]))
-
-    def linear(self, name: str, value: Value, weight: Weight, bias: Weight | None = None) -> Value:
-        """A linear map of the last axis; `weight` is (out, in). It may turn out to feed a pixel shuffle."""
-        channel = ax.fresh("channel", weight.shape[0])
-        result = self._derive("linear", [value], (*value.axes[:-1], channel))
-        if channel and value.sources:
-            name = self.unique(name, self.linears)
-            self.writers[channel[0].number] = name
-            macs = math.prod(value.shape) * weight.shape[0]
-            self.linears[name] = Layer(
-                name=name, operator="Conv", kernel=(), stride=(), input_size=(), output_size=(),
-                weight=weight, bias=bias, weight_shape=weight.shape, multiply_adds=macs, **_came_from(value),
-            )  # fmt: skip
-        return result
-
-    def reduced(self, operator: str, value: Value, over: Iterable[int], *, keep: bool) -> Value:
-        """A sum, mean or maximum over some axes."""
-        gone = {axis % len(value.axes) for axis in over}
-        axes = tuple(() if i in gone else axis for i, axis in enumerate(value.axes) if keep or i not in gone)
-        result = self._derive(operator, [value], axes)
-        return result if ax.has_space(axes) else replace(result, sources=())
-
-    def resized_axis(self, operator: str, operands: Sequence[Value], axis: int, sizes: Sequence[int]) -> Value:
-        """Cropping or concatenation: one axis has another length and is named anew, in its old role."""
-        first = next((value for value in operands if value.sources), operands[0])
-        role: Role = next((atom.role for value in operands for atom in value.axes[axis]), "channel")
-        axes = list(first.axes)
-        axes[axis] = ax.fresh(role, sizes[axis])
-        return self._derive(operator, operands, tuple(axes))
-
-    def misunderstood(
-        self, name: str, operator: str, operands: Sequence[Value], sizes: Sequence[int], reason: str
-    ) -> Value:
-        """Note an operator that was not understood, if positions went into it."""
-        moving = [value for value in operands if ax.has_space(value.axes)]
-        if moving:
-            name = self.unique(name, self.unread)
-            self.unread[name] = Unread(name, operator, reason)
-        same = next((value for value in moving if value.shape == tuple(sizes)), None)
-        return self._derive(operator, operands, same.axes if same else ax.image_axes(sizes))
-
-    def _derive(self, operator: str, operands: Sequence[Value], axes: Axes) -> Value:
-        sources = _merge(value.sources for value in operands)
-        between = _merge(value.between for value in operands)
-        return Value(axes, sources, _merge([between, (operator,)]) if sources else ())
-
-    # -- layers ------------------------------------------------------------------------------------------------
-
-    def unique(self, name: str, taken: Iterable[str]) -> str:
-        """Give a name that nobody has: `up`, `up#2`, `up#3` ..."""
-        if name not in taken:
-            return name
-        return next(f"{name}#{n}" for n in range(2, 1 << 30) if f"{name}#{n}" not in taken)
 
     def layer(
         self,
@@ -154,6 +45,7 @@ class Trace:
         mode: str = "",
         weight: Weight | None = None,
         bias: Weight | None = None,
+        weight_shape: Ints = (),
         multiply_adds: int = 0,
     ) -> Value:
         """Note a layer that reads `value` (batch, channel, *space) and writes a tensor of size `output`."""
@@ -163,7 +55,7 @@ class Trace:
         extra = value.pad[-dims:] if value.pad else ((0, 0),) * dims
         own = padding or ((0, 0),) * dims
         padded = any(sum(pair) for pair in extra)
-        self.layers[name] = Layer(
+        noted = Layer(
             name=name,
             operator=operator,
             kernel=tuple(kernel),
@@ -178,11 +70,13 @@ class Trace:
             mode=mode,
             weight=weight,
             bias=bias,
-            weight_shape=weight.shape if weight else (),
+            weight_shape=weight.shape if weight else weight_shape,
             inputs=value.sources,
             between=value.between,
             multiply_adds=multiply_adds,
         )
+        known = {self.layers[source].dims for source in value.sources}
+        self.layers[name] = narrowed(noted, known.pop()) if len(known) == 1 else noted
         return Value(self._written_by(name, tuple(output), dims), (name,))
 
     def _written_by(self, name: str, sizes: Ints, dims: int) -> Axes:
@@ -194,7 +88,46 @@ class Trace:
         batch = tuple(ax.fresh("batch", n) for n in lead[:-1])
         return (*batch, channel, *space) if lead else space
 
-    # -- layers that nobody called by name -----------------------------------------------------------------------
+    def linear(self, name: str, value: Value, weight: Weight, bias: Weight | None = None) -> Value:
+        """A linear map of the last axis; `weight` is (out, in). It may turn out to feed a pixel shuffle."""
+        channel = ax.fresh("channel", weight.shape[0])
+        result = self._derive("linear", [value], (*value.axes[:-1], channel))
+        if channel and value.sources:
+            name = self.unique(name, self.linears)
+            self.writers[channel[0].number] = name
+            macs = math.prod(value.shape) * weight.shape[0]
+            self.linears[name] = Layer(
+                name=name, operator="Conv", kernel=(), stride=(), input_size=(), output_size=(),
+                weight=weight, bias=bias, weight_shape=weight.shape, multiply_adds=macs, **_came_from(value),
+            )  # fmt: skip
+        return result
+
+    def padded(self, value: Value, pairs: Pairs, mode: str, sizes: Sequence[int]) -> Value:
+        """Padding (or cropping) of the last axes by (before, after); the layer behind it counts it as its own."""
+        value = self.settle(value)
+        lead = len(sizes) - len(pairs)
+        before = value.pad or ((0, 0),) * len(sizes)
+        own = ((0, 0),) * lead + tuple((int(a), int(b)) for a, b in pairs)
+        axes = tuple(
+            axis if pair == (0, 0) else ax.fresh(axis[0].role if axis else "space", n)
+            for axis, pair, n in zip(value.axes, own, sizes, strict=True)
+        )
+        total = tuple((a + c, b + d) for (a, b), (c, d) in zip(before, own, strict=True))
+        return replace(value, axes=axes, pad=total, pad_mode=mode)
+
+    def strided(self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int]) -> Value:
+        """A slice: every `step`-th entry of an axis, which is a layer of its own when it skips positions."""
+        space = [i for i, digits in enumerate(value.axes) if any(atom.role == "space" for atom in digits)]
+        if step == 1 or axis not in space:
+            return self.resized_axis(operator, [value], axis, sizes)
+        name = self.unique("slice", self.layers)
+        dims = len(space)
+        self.layers[name] = Layer(
+            name=name, operator="Slice", kernel=(1,) * dims, stride=tuple(step if i == axis else 1 for i in space),
+            input_size=tuple(value.shape[i] for i in space), output_size=tuple(sizes[i] for i in space),
+            padding=((0, 0),) * dims, dilation=(1,) * dims, output_padding=(0,) * dims, **_came_from(value),
+        )  # fmt: skip
+        return replace(self.resized_axis(operator, [value], axis, sizes), sources=(name,), between=())
 
     def settle(self, value: Value) -> Value:
         """Turn what reshapes have built into layers: pixel shuffles, repeated pixels, space to depth."""
@@ -229,10 +162,8 @@ class Trace:
 
         def anew(axis: Axis) -> Axis:
             roles = [atom.role for atom in axis]
-            role = roles[0] if len(set(roles)) == 1 or "space" not in roles else "space"
-            if "channel" in roles and roles[0] != "space":
-                role = "channel"
-            return ax.fresh(role, ax.size(axis)) if axis else ()
+            positions = "space" in roles and ("channel" not in roles or roles[0] == "space")
+            return ax.fresh("space" if positions else "channel" if "channel" in roles else "batch", ax.size(axis))
 
         return Value(tuple(anew(axis) for axis in value.axes), (layer.name,))
 
@@ -242,7 +173,7 @@ class Trace:
         return Network(
             target=target,
             layers=tuple(self.layers.values()),
-            outputs=_merge(value.sources for value in ends),
+            outputs=merge(value.sources for value in ends),
             unread=tuple(self.unread.values()),
             inputs=tuple(inputs),
         )

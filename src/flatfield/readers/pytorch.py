@@ -1,0 +1,197 @@
+"""Read a PyTorch module: run it once and note every operator that PyTorch dispatches.
+
+Nothing needs to be symbolically traceable, and functional calls are seen like modules. The module is left as it
+was: its modes are put back, its buffers are not written (it runs in eval mode), no hook stays on it, and the
+random number generators stand where they stood.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch._ops import OpOverload
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.modules import module as module_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from flatfield.network import Network
+from flatfield.readers.aten_call import Call, bind
+from flatfield.readers.aten_layers import LAYERS
+from flatfield.readers.aten_neutral import NEUTRAL
+from flatfield.readers.trace import Trace, Value
+
+
+def read_module(
+    module: nn.Module,
+    inputs: Sequence[Any],
+    *,
+    keywords: Mapping[str, Any] | None = None,
+    target: str = "",
+    fake: bool = False,
+) -> Network:
+    """Read the layers that `module(*inputs, **keywords)` runs through.
+
+    With `fake=True` nothing is computed: tensors have shapes only, so a model larger than the machine can be
+    read; weights that are parameters keep their numbers. Whatever the module raises, it raises here.
+
+    >>> network = read_module(nn.ConvTranspose2d(1, 1, 3, stride=2), (torch.zeros(1, 1, 4, 4),))
+    >>> [(layer.operator, layer.kernel, layer.stride) for layer in network.layers]
+    [('ConvTranspose', (3, 3), (2, 2))]
+    """
+    recorder = Recorder()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(_eval_mode(module))
+        if fake:
+            mode = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+            inputs, keywords = _map_tensors((tuple(inputs), dict(keywords or {})), mode.from_tensor)
+        tensors = list(tensors_in((inputs, keywords)))
+        for tensor in tensors:
+            recorder.values[tensor] = recorder.trace.input(tuple(tensor.shape))
+        stack.enter_context(_module_paths(module, recorder.path))
+        stack.enter_context(recorder)
+        result = module(*inputs, **(keywords or {}))
+    outputs = [recorder.value_of(tensor) for tensor in tensors_in(result)]
+    return recorder.trace.network(target, [tuple(tensor.shape) for tensor in tensors], outputs)
+
+
+class Recorder(TorchDispatchMode):
+    """A dispatch mode that writes each operator into a trace."""
+
+    def __init__(self) -> None:
+        TorchDispatchMode.__init__(self)
+        self.trace = Trace()
+        self.values = WeakTensorKeyDictionary()
+        self.path: list[tuple[str, bool]] = []
+        self.views = WeakTensorKeyDictionary()  # a view of something still to be written -> what it is a view of
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: not asking to be skipped saves importing the compiler, a second or more."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operator, then note what it did."""
+        kwargs = kwargs or {}
+        known = _plain_name(func) in LAYERS or _plain_name(func) in NEUTRAL
+        if not known and func.namespace != "prim" and torch.Tag.pointwise not in func.tags:
+            with self:  # operators made of others arrive whole under inference_mode
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        before = {id(tensor): self.value_of(tensor) for tensor in tensors_in((args, kwargs))}
+        result = func(*args, **kwargs)
+        self._note(func, bind(func, args, kwargs), result, before)
+        return result
+
+    def value_of(self, tensor: torch.Tensor) -> Value:
+        """The value of a tensor; one that no operator wrote is a constant."""
+        if tensor not in self.values:
+            self.values[tensor] = self.trace.constant(tuple(tensor.shape))
+        value: Value = self.values[tensor]
+        return value
+
+    def _note(self, func: OpOverload, arguments: dict[str, Any], result: Any, before: dict[int, Value]) -> None:
+        tensors = list(tensors_in(result))
+        if not tensors:
+            return
+        operator = _plain_name(func)
+        sizes = tuple(tuple(int(n) for n in tensor.shape) for tensor in tensors)
+        path, has_children = self.path[-1] if self.path else ("", True)
+        call = Call(self.trace, func, _place(path, has_children, operator), arguments, sizes, lambda t: before[id(t)])
+        if operator == "copy" and "self" in arguments:
+            values: Value | list[Value] = self._written(call)
+        elif operator in LAYERS:
+            values = LAYERS[operator](call)
+        elif operator in NEUTRAL:
+            values = NEUTRAL[operator](call)
+        elif torch.Tag.pointwise in func.tags:
+            values = NEUTRAL["where"](call)
+        else:
+            values = [self.trace.opaque(call.name, operator, call.values(), size) for size in sizes]
+        named = values if isinstance(values, list) else [values]
+        rest = [self.trace.constant(size) for size in sizes[len(named) :]]
+        for tensor, value in zip(tensors, [*named, *rest], strict=False):
+            self.values[tensor] = value
+        if operator in ("slice", "select") and named[0].constant:
+            self.views[tensors[0]] = (arguments["self"], arguments.get("step") or 1)
+
+    def _written(self, call: Call) -> Value:
+        """`copy_`: the source's value goes to the target, and to whatever the target is a view of."""
+        target, value = call["self"], call.trace.neutral("copy", [call.value("src")], call.sizes[0])
+        while target in self.views:
+            target, step = self.views[target]
+            if step != 1 and value.sources:
+                call.trace.misunderstood(call.name, "copy", [value], call.sizes[0], "written to every other position")
+            known = self.value_of(target)
+            if known.constant and len(known.axes) == len(value.axes):
+                self.values[target] = value = call.trace.written_into(value, tuple(target.shape))
+        return self.trace.neutral("copy", [call.value("src")], call.sizes[0])
+
+
+def _plain_name(func: OpOverload) -> str:
+    """`aten::relu_` -> `relu`: an operator in place is the same operator."""
+    name = func._schema.name.split("::")[-1]
+    return name.removesuffix("_") if not name.endswith("__") else name
+
+
+def _place(path: str, has_children: bool, operator: str) -> str:
+    """Name a layer by its module; an operator called by a module with children also by what it is."""
+    return ".".join(filter(None, (path, operator))) if has_children or not path else path
+
+
+def tensors_in(tree: Any) -> Iterator[torch.Tensor]:
+    """Walk the tensors of nested tuples, lists, dicts and dataclasses, such as a model's output."""
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    elif isinstance(tree, Mapping):
+        yield from (tensor for branch in tree.values() for tensor in tensors_in(branch))
+    elif isinstance(tree, list | tuple):
+        yield from (tensor for branch in tree for tensor in tensors_in(branch))
+    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        for field in dataclasses.fields(tree):
+            yield from tensors_in(getattr(tree, field.name))
+
+
+def _map_tensors(tree: Any, function: Any) -> Any:
+    return torch.utils._pytree.tree_map_only(torch.Tensor, function, tree)
+
+
+@contextlib.contextmanager
+def _eval_mode(module: nn.Module) -> Iterator[None]:
+    modes = {child: child.training for child in module.modules()}
+    try:
+        module.eval()
+        yield
+    finally:
+        for child, training in modes.items():
+            child.training = training
+
+
+@contextlib.contextmanager
+def _module_paths(root: nn.Module, path: list[tuple[str, bool]]) -> Iterator[None]:
+    """Keep the path of the running module on top of `path`, through hooks that are PyTorch's, not the module's."""
+    names = {child: (name, any(child.children())) for name, child in root.named_modules()}
+
+    def enter(child: nn.Module, _: Any) -> None:
+        path.append(names.get(child, path[-1] if path else ("", True)))
+
+    def leave(child: nn.Module, _: Any, __: Any) -> None:
+        path.pop()
+
+    first = module_hooks.register_module_forward_pre_hook(enter)
+    last = module_hooks.register_module_forward_hook(leave, always_call=True)
+    try:
+        yield
+    finally:
+        first.remove()
+        last.remove()
