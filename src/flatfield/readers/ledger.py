@@ -108,6 +108,10 @@ class Ledger:
         between = merge(value.between for value in operands)
         return Value(axes, sources, merge([between, (operator,)]) if sources else ())
 
+    def arranged(self, operator: str, operands: Sequence[Value], axes: Axes) -> Value:
+        """Operands that met in a way of their own (a recurrence, an einsum): the reader knows the result's axes."""
+        return self._derive(operator, operands, axes)
+
     def relabelled(self, value: Value, sizes: Sequence[int]) -> Value:
         """The same positions laid out as batch, channel, space."""
         return replace(value, axes=ax.image_axes(sizes), pad=(), pad_mode="")

@@ -115,12 +115,14 @@ class Trace(Ledger):
         total = tuple((a + c, b + d) for (a, b), (c, d) in zip(before, own, strict=True))
         return replace(value, axes=axes, pad=total, pad_mode=mode)
 
-    def strided(self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int]) -> Value:
+    def strided(
+        self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int], name: str = "slice"
+    ) -> Value:
         """A slice: every `step`-th entry of an axis, which is a layer of its own when it skips positions."""
         space = [i for i, digits in enumerate(value.axes) if any(atom.role == "space" for atom in digits)]
         if step == 1 or axis not in space:
             return self.resized_axis(operator, [value], axis, sizes)
-        name = self.unique("slice", self.layers)
+        name = self.unique(name, self.layers)
         dims = len(space)
         self.layers[name] = Layer(
             name=name, operator="Slice", kernel=(1,) * dims, stride=tuple(step if i == axis else 1 for i in space),
@@ -129,11 +131,15 @@ class Trace(Ledger):
         )  # fmt: skip
         return replace(self.resized_axis(operator, [value], axis, sizes), sources=(name,), between=())
 
-    def settle(self, value: Value) -> Value:
-        """Turn what reshapes have built into layers: pixel shuffles, repeated pixels, space to depth."""
+    def settle(self, value: Value, name: str = "") -> Value:
+        """Turn what reshapes have built into layers: pixel shuffles, repeated pixels, space to depth.
+
+        `name` is for a shuffle that some operator called by its name.
+        """
         shuffle = pixel_shuffle(value.axes)
         if shuffle is not None:
-            value = self._settled(value, self._with_writer(value, *shuffle))
+            layer, digits = shuffle
+            value = self._settled(value, self._with_writer(value, replace(layer, name=name or layer.name), digits))
         for built in (repeated_pixels(value.axes), pixel_unshuffle(value.axes)):
             if built is not None:
                 name = self.unique(built.name, self.layers)
