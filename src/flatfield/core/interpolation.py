@@ -83,8 +83,6 @@ def interpolation_matrix(
         centre = m * ((inputs - 1) / (outputs - 1) if outputs > 1 else 0.0)
     else:
         centre = (m + 0.5) * inputs / outputs - 0.5
-        if mode == "linear":
-            centre = np.maximum(centre, 0.0)
     below = np.floor(centre).astype(int)
     for offset in range(1 - reach, reach + 1):
         source = below + offset
