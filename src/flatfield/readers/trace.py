@@ -26,6 +26,7 @@ class Trace(Ledger):
     """Layers and values so far; every method takes values and gives the value of the result."""
 
     layers: dict[str, Layer] = field(default_factory=dict)
+    settled: dict[Axes, Value] = field(default_factory=dict)
     linears: dict[str, Layer] = field(default_factory=dict)
     writers: dict[int, str] = field(default_factory=dict)  # channel digits -> the layer or linear that wrote them
 
@@ -116,7 +117,7 @@ class Trace(Ledger):
         return replace(value, axes=axes, pad=total, pad_mode=mode)
 
     def strided(
-        self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int], name: str = "slice"
+        self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int], *, name: str = "slice"
     ) -> Value:
         """A slice: every `step`-th entry of an axis, which is a layer of its own when it skips positions."""
         space = [i for i, digits in enumerate(value.axes) if any(atom.role == "space" for atom in digits)]
@@ -131,11 +132,26 @@ class Trace(Ledger):
         )  # fmt: skip
         return replace(self.resized_axis(operator, [value], axis, sizes), sources=(name,), between=())
 
+    def neutral(
+        self, operator: str, operands: Sequence[Value], sizes: Sequence[int], *, keeps_writer: bool = False
+    ) -> Value:
+        """An elementwise operator or a normalisation; one that mixes channels sees shuffled ones as pixels."""
+        if not keeps_writer:
+            operands = [self.settle(value) if value.shape == tuple(sizes) else value for value in operands]
+        return Ledger.neutral(self, operator, operands, sizes, keeps_writer=keeps_writer)
+
     def settle(self, value: Value, name: str = "") -> Value:
         """Turn what reshapes have built into layers: pixel shuffles, repeated pixels, space to depth.
 
-        `name` is for a shuffle that some operator called by its name.
+        `name` is for a shuffle that some operator called by its name. A tensor with several readers is settled
+        once.
         """
+        if value.axes not in self.settled:
+            self.settled[value.axes] = self._settle(value, name)
+        known = self.settled[value.axes]
+        return known if known.axes != value.axes else value
+
+    def _settle(self, value: Value, name: str) -> Value:
         shuffle = pixel_shuffle(value.axes)
         if shuffle is not None:
             layer, digits = shuffle

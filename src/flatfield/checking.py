@@ -1,0 +1,75 @@
+"""Network -> Report: the facts of every layer, and what the rules make of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from flatfield import __version__
+from flatfield.network import Layer, Network
+from flatfield.report import LayerReport, OverlapRange, Report, UnreadReport
+from flatfield.rules import RULES, Rule, examine
+
+
+def report_on(network: Network, *, rate: float | None = None, rules: Sequence[Rule] = RULES) -> Report:
+    """Write down what is known of a network; `rate` (Hz) gives the grids of 1-d layers as tones.
+
+    >>> from flatfield.network import Network
+    >>> report_on(Network("nothing", ())).findings
+    ()
+    """
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise ValueError(f"rate {rate} is not a sampling rate: give samples a second, such as 22050")
+    return Report(
+        target=network.target,
+        layers=tuple(describe(network, layer, rate) for layer in network.layers),
+        findings=examine(network, rules),
+        unread=tuple(UnreadReport(u.name, u.operator, u.reason) for u in network.unread),
+        inputs=network.inputs,
+        rate=rate,
+        version=__version__,
+    )
+
+
+def describe(network: Network, layer: Layer, rate: float | None = None) -> LayerReport:
+    """Put the facts of one layer in a row of the report."""
+    period = network.output_period(layer) if layer.upsamples else (1,) * layer.dims
+    return LayerReport(
+        name=layer.name,
+        operator=layer.operator,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=layer.groups,
+        weight_shape=layer.weight_shape,
+        overlap=OverlapRange(int(layer.overlap.min()), int(layer.overlap.max())),
+        unevenness=layer.unevenness,
+        period=period,
+        multiply_adds=layer.multiply_adds,
+        mode=layer.mode,
+        input_size=layer.input_size,
+        output_size=layer.output_size,
+        phases=phase_levels(layer),
+        tones=tone_frequencies(period[0], rate) if rate and layer.dims == 1 and layer.uneven else (),
+    )
+
+
+def phase_levels(layer: Layer) -> tuple[float, ...]:
+    """Loudness of each phase of an upsampling layer relative to their rms, flattened; overlap without weights."""
+    if not layer.upsamples:
+        return ()
+    power = layer.phase_power[0] if layer.phase_power else layer.overlap.astype(float) ** 2
+    mean = float(power.mean())
+    return tuple(float(p) for p in np.sqrt(power.ravel() / mean)) if mean > 0 else (0.0,) * power.size
+
+
+def tone_frequencies(period: int, rate: float) -> tuple[float, ...]:
+    """Give the frequencies in Hz at which a pattern of `period` samples sounds: rate * q / period up to rate / 2.
+
+    >>> tone_frequencies(4, 16000.0)
+    (4000.0, 8000.0)
+    """
+    return tuple(rate * q / period for q in range(1, period // 2 + 1))

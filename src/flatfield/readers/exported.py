@@ -1,0 +1,53 @@
+"""Read a `.pt2` file: a program that `torch.export` wrote, its modules put together again."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from flatfield.network import Network
+from flatfield.readers.errors import UnreadableError
+from flatfield.readers.pytorch import read_module
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the loader from logging its own traceback: the error says it in one line."""
+    logger = logging.getLogger("torch.export")
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False
+
+
+def read_exported(path: Path, inputs: Sequence[torch.Tensor] | None = None, *, fake: bool = False) -> Network:
+    """Read an exported program on its own example inputs, or on others of the shapes it accepts.
+
+    Raises `UnreadableError` for a file that is missing or that `torch.export.load` refuses.
+    """
+    if not path.is_file():
+        raise UnreadableError(f"{path}: no such file; write one with torch.export.save(torch.export.export(...), path)")
+    try:
+        with _quiet():
+            program = torch.export.load(path)
+        module = torch.export.unflatten(program)
+    except Exception as error:  # a zip of several formats: the loader raises whatever its parts raise
+        reason = " ".join(str(error).split())
+        raise UnreadableError(
+            f"{path}: torch.export.load refused it ({type(error).__name__}: {reason[:200]}); "
+            "write it again with torch.export.save, or export to .onnx"
+        ) from error
+    positional, keywords = program.example_inputs or ((), {})
+    chosen = tuple(inputs) if inputs else tuple(positional)
+    try:
+        return read_module(module, chosen, keywords=None if inputs else keywords, target=str(path), fake=fake)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UnreadableError(
+            f"{path}: running it failed ({reason[:300]}); give the exported shapes with --input"
+        ) from error

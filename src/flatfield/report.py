@@ -1,0 +1,160 @@
+"""Finding and Report: what flatfield has to say about a network, as plain frozen data with a schema version.
+
+A saved report is the seam between reading a network and showing it: `Report.to_json` and `Report.from_json`
+lose nothing, and every renderer takes a `Report`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from flatfield.core.taps import Ints, Pairs
+
+SCHEMA_VERSION = 1
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a rule has found: where, how bad, what exactly, and what to do."""
+
+    code: str
+    level: Level
+    layer: str
+    message: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class OverlapRange:
+    """How many inputs write to an output: the least and the most over all phases."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer of the network; lists hold one number an axis.
+
+    `unevenness` is None where the weights could not be read; `phases` are the gains of the phases relative to
+    their rms, flattened; `period` is in positions of the network's output (1: no grid of this layer arrives);
+    `tones` are frequencies in Hz at which the grid of a 1-d layer sounds, if a sampling rate was given.
+    """
+
+    name: str
+    operator: str
+    kernel: Ints
+    stride: Ints
+    padding: Pairs
+    dilation: Ints
+    groups: int
+    weight_shape: Ints
+    overlap: OverlapRange
+    unevenness: float | None
+    period: Ints
+    multiply_adds: int
+    mode: str = ""
+    input_size: Ints = ()
+    output_size: Ints = ()
+    phases: tuple[float, ...] = ()
+    tones: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnreadReport:
+    """An operator that changes sizes or positions and was not understood."""
+
+    name: str
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was found in one network.
+
+    >>> report = Report(target="model.onnx")
+    >>> Report.from_json(report.to_json()) == report
+    True
+    """
+
+    target: str
+    layers: tuple[LayerReport, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unread: tuple[UnreadReport, ...] = ()
+    inputs: tuple[Ints, ...] = ()
+    rate: float | None = None
+    version: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def at_or_above(self, level: Level) -> tuple[Finding, ...]:
+        """Findings that are at least as bad as `level`."""
+        return tuple(f for f in self.findings if LEVELS.index(f.level) <= LEVELS.index(level))
+
+    def to_json(self) -> str:
+        """Write the report as JSON (RFC 8259; no NaN, no infinity), keys in the order of the fields."""
+        ordered = {"schema_version": self.schema_version, **dataclasses.asdict(self)}
+        return json.dumps(ordered, indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Read a report that `to_json` wrote; raises `ValueError` that names what is wrong."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"not a flatfield report: not JSON ({error}); write one with -o report.json") from None
+        if not isinstance(data, dict) or "schema_version" not in data:
+            raise ValueError("not a flatfield report: no schema_version; write one with -o report.json")
+        if data["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(
+                f"report has schema_version {data['schema_version']!r}, this flatfield reads {SCHEMA_VERSION}; "
+                "check the model again with this version"
+            )
+        return _decode_record(data, cls, "report")
+
+
+def _decode(data: Any, kind: Any, where: str) -> Any:
+    """Rebuild dataclasses, tuples, options and plain values as the annotation `kind` says."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _decode_record(data, typing.cast("type[Any]", kind), where)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise ValueError(f"not a flatfield report: {where} should be a list")
+        kinds = [arguments[0]] * len(data) if arguments[-1] is Ellipsis else list(arguments)
+        if len(kinds) != len(data):
+            raise ValueError(f"not a flatfield report: {where} should hold {len(kinds)} values")
+        return tuple(_decode(item, k, f"{where}[{i}]") for i, (item, k) in enumerate(zip(data, kinds, strict=True)))
+    if origin is types.UnionType:
+        return None if data is None else _decode(data, arguments[0], where)
+    if origin is Literal:
+        if data not in arguments:
+            raise ValueError(f"not a flatfield report: {where} is {data!r}, should be one of {', '.join(arguments)}")
+        return data
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if not isinstance(data, kind) or isinstance(data, bool):
+        raise ValueError(f"not a flatfield report: {where} should be {kind.__name__}, is {data!r:.60}")
+    return data
+
+
+def _decode_record(data: Any, kind: type[_T], where: str) -> _T:
+    if not isinstance(data, dict):
+        raise ValueError(f"not a flatfield report: {where} should be an object")
+    kinds = typing.get_type_hints(kind)
+    unknown = sorted(data.keys() - kinds.keys())
+    if unknown:
+        raise ValueError(f"not a flatfield report: {where} has an unknown field {unknown[0]!r}")
+    try:
+        return kind(**{name: _decode(value, kinds[name], f"{where}.{name}") for name, value in data.items()})
+    except TypeError as error:
+        raise ValueError(f"not a flatfield report: {where}: {error}") from None

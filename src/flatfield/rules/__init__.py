@@ -1,0 +1,68 @@
+"""The rules, one file each; `examine` asks all of them about a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flatfield.network import Layer, Network
+from flatfield.report import LEVELS, Finding
+from flatfield.rules import (
+    fusable,
+    gradient_overlap,
+    max_pool,
+    stacked,
+    undamped,
+    uneven_gain,
+    uneven_overlap,
+    uneven_subpixel,
+    zero_border,
+)
+from flatfield.rules.rule import Hit, Rule, times
+
+RULES: tuple[Rule, ...] = (
+    uneven_overlap.RULE,
+    uneven_gain.RULE,
+    uneven_subpixel.RULE,
+    stacked.RULE,
+    gradient_overlap.RULE,
+    max_pool.RULE,
+    zero_border.RULE,
+    fusable.RULE,
+    undamped.RULE,
+)
+
+
+def find_rule(code: str) -> Rule:
+    """Give a rule by code or name; raises `ValueError` that lists the codes.
+
+    >>> find_rule("ff001").name
+    'uneven-overlap'
+    """
+    for rule in RULES:
+        if code.upper() == rule.code or code.lower() == rule.name:
+            return rule
+    raise ValueError(f"there is no rule {code!r}; there are {', '.join(rule.code for rule in RULES)}")
+
+
+def examine(network: Network, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
+    """Ask every rule about a network; findings come worst first, then in the network's order."""
+    findings = [finding for rule in rules for finding in _ask(rule, network)]
+    order = {layer.name: place for place, layer in enumerate(network.layers)}
+    return tuple(sorted(findings, key=lambda f: (LEVELS.index(f.level), order[f.layer], f.code)))
+
+
+def _ask(rule: Rule, network: Network) -> Iterator[Finding]:
+    for hit in rule.check(network):
+        remover = network.remover(hit.layer) if rule.about_grid else None
+        if remover is None:
+            yield Finding(rule.code, rule.level, hit.layer.name, hit.message, hit.cure)
+        else:
+            yield Finding(rule.code, "note", hit.layer.name, f"{hit.message}; {_why(remover, hit)}", hit.cure)
+
+
+def _why(remover: Layer, hit: Hit) -> str:
+    shape = f"{remover.operator} {times(remover.kernel)}, stride {times(remover.stride)}"
+    return f"lowered: {remover.name} ({shape}) sums every period of {times(hit.layer.stride)} evenly and removes it"
+
+
+__all__ = ["RULES", "Rule", "examine", "find_rule"]

@@ -1,0 +1,83 @@
+"""Targets: from what a person names (a file, an import path, an example) to a Network.
+
+A framework is imported only when a target of its kind is opened.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from flatfield.network import Network
+from flatfield.readers.errors import UnreadableError
+from flatfield.readers.input_spec import InputSpec
+
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".bin", ".joblib")
+_KINDS = "a target is FILE.onnx, FILE.pt2, package.module:factory or example:NAME"
+
+
+def open_target(target: str, inputs: Sequence[InputSpec] = (), *, fake: bool = False) -> Network:
+    """Read the network behind `target`: `.onnx`, `.pt2`, `example:NAME` or `package.module:factory`.
+
+    Raises `UnreadableError` in one line: what, why, and what to do.
+    """
+    path = Path(target)
+    suffix = path.suffix.lower()
+    if target.startswith("example:"):
+        return _open_example(target, inputs, fake)
+    if suffix == ".onnx":
+        return _open_onnx(path, inputs)
+    if suffix == ".pt2":
+        return _open_exported(path, inputs, fake)
+    if suffix in _PICKLES:
+        raise UnreadableError(
+            f"{target}: a pickle can run code when it is loaded, so flatfield never loads one; "
+            "export the model to .onnx or .pt2, or name its factory as package.module:factory"
+        )
+    if ":" in target and not path.exists():
+        return _open_factory(target, inputs, fake)
+    if not path.exists():
+        raise UnreadableError(f"{target}: no such file; {_KINDS}")
+    raise UnreadableError(f"{target}: not a kind of model that flatfield reads; {_KINDS}")
+
+
+def _open_onnx(path: Path, inputs: Sequence[InputSpec]) -> Network:
+    _require("onnx", "onnx")
+    from flatfield.readers.onnx import read_onnx
+
+    return read_onnx(path, inputs=inputs)
+
+
+def _open_exported(path: Path, inputs: Sequence[InputSpec], fake: bool) -> Network:
+    _require("torch", "torch")
+    from flatfield.readers.exported import read_exported
+    from flatfield.readers.factory import make_tensors
+
+    return read_exported(path, make_tensors(inputs), fake=fake)
+
+
+def _open_factory(target: str, inputs: Sequence[InputSpec], fake: bool) -> Network:
+    _require("torch", "torch")
+    from flatfield.readers.factory import read_factory
+
+    return read_factory(target, inputs, fake=fake)
+
+
+def _open_example(target: str, inputs: Sequence[InputSpec], fake: bool) -> Network:
+    _require("torch", "torch")
+    from flatfield import examples
+    from flatfield.readers.factory import guarded, make_tensors
+    from flatfield.readers.pytorch import read_module
+
+    try:
+        example = examples.load(target.removeprefix("example:"))
+    except ValueError as error:
+        raise UnreadableError(f"{target}: {error}") from None
+    tensors = make_tensors(inputs) or example.inputs
+    return guarded(target, lambda: read_module(example.module, tensors, target=target, fake=fake))
+
+
+def _require(module: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise UnreadableError(f"this target needs {module}, which is not installed; pip install 'flatfield[{extra}]'")
