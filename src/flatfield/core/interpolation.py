@@ -113,8 +113,8 @@ class Interpolation:
         """Give the transposed convolution that does the same away from borders, one group a channel."""
         kernels, paddings = zip(*(interpolation_kernel(s, self.mode) for s in self.scale), strict=True)
         kernel = reduce(np.multiply.outer, kernels)
-        outputs = [(p, len(k) - s - p) for k, p, s in zip(kernels, paddings, self.scale, strict=True)]
-        window = Window(len(self.scale), stride=self.scale, padding=outputs)
+        # kernels are symmetric about the centre of a period: as much padding behind as before
+        window = Window(len(self.scale), stride=self.scale, padding=paddings)
         weight = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
         return TransposedConvolution(np.array(weight), window, groups=channels)
 
