@@ -20,8 +20,8 @@ flatfield.nn.FlatConvTranspose2d(64, 32, kernel_size=4, stride=2, padding=1)
 or resize-convolution. An existing layer is confined to flat weights by `flatfield.nn.flatten_weights(layer)`.
 
 ## Is the fix safe?
-Before training, yes. On a trained model the projection destroys detail that the phases carry: use
-`flatfield cure --how correct`, or flatten and recover.
+Before training, yes. On a trained model the projection destroys detail that the phases carry: train on afterwards, for
+instance by imitating the original's outputs.
 
 ## References
 Odena, Dumoulin & Olah 2016, "Overlap & Learning"; Sugawara, Shiota & Kiya 2018 (polyphase DC condition)
@@ -45,7 +45,11 @@ def check(network: Network) -> Iterator[Hit]:
             f"kernel {times(layer.kernel)}, stride {times(layer.stride)} overlaps evenly, its weights do not: "
             f"{level_of(layer.unevenness)}, {period_of(network, layer)}"
         )
-        yield Hit(layer, message, "before training: flat weights or resize-convolution; trained: flatfield cure")
+        yield Hit(
+            layer,
+            message,
+            "use flatfield.nn.FlatConvTranspose2d or flatten_weights(layer), then train; or ResizeConv2d",
+        )
 
 
 RULE = Rule("FF002", "uneven-gain", "warning", check, __doc__, about_grid=True)

@@ -22,7 +22,7 @@ flatfield.nn.SubPixelConv2d(64, 3, kernel_size=3, scale_factor=2)  # ICNR, weigh
 ICNR is an initialisation: training loses it. `flatfield.nn.flatten_weights` keeps the phases' gains equal for good.
 
 ## Is the fix safe?
-Before training, yes. On a trained model the phases carry detail: use `flatfield cure`.
+Before training, yes. In a trained model the phases carry detail: it has to be trained on afterwards.
 
 ## References
 Shi et al. 2016 (sub-pixel convolution); Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution"
@@ -64,7 +64,7 @@ def _unequal_weights(layer: Layer) -> tuple[str, str]:
         )
     return (
         "phases are not equal (no ICNR, or lost in training)",
-        "before training: flatfield.nn.SubPixelConv2d; to keep it: flatten_weights; trained: flatfield cure",
+        "flatfield.nn.SubPixelConv2d starts them equal, flatten_weights(conv) keeps them equal; then train",
     )
 
 

@@ -1,0 +1,41 @@
+"""The command line: one thin file a command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flatfield import __version__
+from flatfield.cli.check import check
+from flatfield.cli.examples import examples
+from flatfield.cli.explain import explain
+from flatfield.cli.show import show
+
+app = typer.Typer(
+    name="flatfield",
+    help="Find, measure, explain and remove checkerboard artifacts in neural networks that upsample.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (check, show, explain, examples):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flatfield {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Hold the options that come before a command."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,17 @@
+"""Report -> text, JSON, SARIF: one small file a format; they compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flatfield.render.sarif import render_sarif
+from flatfield.render.terminal import render_terminal, render_text
+from flatfield.report import Report
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "json": Report.to_json,
+    "sarif": render_sarif,
+    "txt": render_text,
+}
+
+__all__ = ["FORMATS", "render_sarif", "render_terminal", "render_text"]
