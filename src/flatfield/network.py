@@ -104,7 +104,8 @@ class Layer:
         """Give `|G[f]|^2` of every phase and `sum of |G[f] - mean G|^2`; None without readable weights."""
         if self.weight is None or self.operator not in ("ConvTranspose", "SubPixelConv"):
             return None
-        return _phase_power(self._gain_blocks(self.stride), self.stride)
+        power, deviation = _phase_power(self._gain_blocks(self.stride), self.stride)
+        return (power, deviation) if math.isfinite(float(power.sum()) + deviation) else None
 
     @cached_property
     def unevenness(self) -> float | None:
@@ -172,9 +173,10 @@ class Layer:
 def _phase_power(blocks: Iterator[npt.NDArray[np.float64]], stride: Ints) -> tuple[npt.NDArray[np.float64], float]:
     power, deviation = np.zeros(stride), 0.0
     phases = tuple(range(len(stride)))
-    for gains in blocks:
-        power += np.sum(gains**2, axis=(-2, -1))
-        deviation += float(np.sum((gains - gains.mean(axis=phases, keepdims=True)) ** 2))
+    with np.errstate(all="ignore"):  # weights that are not finite tell nothing, and say so by what they add up to
+        for gains in blocks:
+            power += np.sum(gains**2, axis=(-2, -1))
+            deviation += float(np.sum((gains - gains.mean(axis=phases, keepdims=True)) ** 2))
     return power, deviation
 
 

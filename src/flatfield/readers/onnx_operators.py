@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from flatfield.readers import onnx_layers as layers
+from flatfield.readers import onnx_lookups as lookups
 from flatfield.readers import onnx_neutral as neutral
 from flatfield.readers import onnx_products as products
 from flatfield.readers import onnx_resizing as resizing
@@ -57,11 +58,11 @@ VIEWS: dict[str, Handler] = {
     "Slice": views.sliced,
     "Concat": views.concat,
     "Split": views.split,
-    "Gather": views.gather,
-    "GatherElements": views.gather_elements,
-    "GatherND": views.gather_nd,
-    "ScatterND": views.scatter_nd,
-    **_each(views.scatter_elements, "ScatterElements", "Scatter"),
+    "Gather": lookups.gather,
+    "GatherElements": lookups.gather_elements,
+    "GatherND": lookups.gather_nd,
+    "ScatterND": lookups.scatter_nd,
+    **_each(lookups.scatter_elements, "ScatterElements", "Scatter"),
     "Pad": resizing.pad,
     "CenterCropPad": resizing.center_crop_pad,
     "TopK": neutral.top,
