@@ -48,7 +48,7 @@ def check(network: Network) -> Iterator[Hit]:
         yield Hit(
             layer,
             message,
-            "use flatfield.nn.FlatConvTranspose2d or flatten_weights(layer), then train; or ResizeConv2d",
+            "use flatfield.nn.FlatConvTranspose2d, flatten_weights(layer) or ResizeConv2d, then train",
         )
 
 
