@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +14,32 @@ from flatfield import __version__
 from flatfield.network import Layer, Network
 from flatfield.report import LayerReport, OverlapRange, Report, UnreadReport
 from flatfield.rules import RULES, Rule, examine
+from flatfield.targets import open_target
+
+
+def check(
+    model: Any,
+    example_inputs: Sequence[Any] = (),
+    *,
+    rate: float | None = None,
+    rules: Sequence[Rule] = RULES,
+    fake: bool = False,
+) -> Report:
+    """Find uneven upsampling in a model: a PyTorch module with its example inputs, or anything the command takes.
+
+    `model` is an `nn.Module`, a path to `.onnx` or `.pt2`, `"package.module:factory"` or `"example:NAME"`. Raises
+    `UnreadableError` (a `ValueError`) where a target can't be read; what a module raises, it raises here.
+
+    >>> [finding.code for finding in check("example:deconv-last").findings]
+    ['FF001', 'FF008', 'FF008', 'FF009']
+    """
+    if isinstance(model, str | Path):
+        network = open_target(str(model), fake=fake)
+    else:
+        reader = importlib.import_module("flatfield.readers.pytorch")  # only a person who has torch has a module
+        inputs = example_inputs if isinstance(example_inputs, list | tuple) else (example_inputs,)
+        network = reader.read_module(model, inputs, target=type(model).__name__, fake=fake)
+    return report_on(network, rate=rate, rules=rules)
 
 
 def report_on(network: Network, *, rate: float | None = None, rules: Sequence[Rule] = RULES) -> Report:
