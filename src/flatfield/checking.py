@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from flatfield import __version__
 from flatfield.network import Layer, Network
 from flatfield.report import LayerReport, OverlapRange, Report, UnreadReport
@@ -87,12 +85,13 @@ def describe(network: Network, layer: Layer, rate: float | None = None) -> Layer
 
 
 def phase_levels(layer: Layer) -> tuple[float, ...]:
-    """Loudness of each phase of an upsampling layer relative to their rms, flattened; overlap without weights."""
+    """Gain of each phase of an upsampling layer along its strongest grid, flattened; overlap without weights."""
     if not layer.upsamples:
         return ()
-    power = layer.phase_power[0] if layer.phase_power else layer.overlap.astype(float) ** 2
-    mean = float(power.mean())
-    return tuple(float(p) for p in np.sqrt(power.ravel() / mean)) if mean > 0 else (0.0,) * power.size
+    if layer.phases is not None:
+        return tuple(float(level) for level in layer.phases.levels)
+    counts = layer.overlap.ravel() / max(1.0, float(layer.overlap.mean()))
+    return tuple(float(count) for count in counts)
 
 
 def tone_frequencies(period: int, rate: float) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from flatfield.core import FLAT, overlap, phase_gains, shuffle_gains
+from flatfield.core import FLAT, Phases, overlap, phase_gains, shuffle_gains
 from flatfield.core.taps import Ints, Pairs
 
 Operator = Literal[
@@ -22,6 +22,7 @@ Operator = Literal[
 UPSAMPLING: tuple[Operator, ...] = (
     "ConvTranspose", "SubPixelConv", "PixelShuffle", "Resize", "Unpool", "Fold",
 )  # fmt: skip
+_SAME = 1e-6  # residues that differ by less are equal but for the rounding of float32
 _CHUNK = 1 << 20  # weights widened to float64 at a time
 
 
@@ -100,12 +101,12 @@ class Layer:
         return np.ones(self.stride, dtype=np.int64)
 
     @cached_property
-    def phase_power(self) -> tuple[npt.NDArray[np.float64], float] | None:
-        """Give `|G[f]|^2` of every phase and `sum of |G[f] - mean G|^2`; None without readable weights."""
+    def phases(self) -> Phases | None:
+        """The statistics of the phase gains; None where the weights are unread, not finite, or not the layer's."""
         if self.weight is None or self.operator not in ("ConvTranspose", "SubPixelConv"):
             return None
-        power, deviation = _phase_power(self._gain_blocks(self.stride), self.stride)
-        return (power, deviation) if math.isfinite(float(power.sum()) + deviation) else None
+        phases = Phases.gather(self._gain_blocks(self.stride))
+        return phases if phases.finite else None
 
     @cached_property
     def unevenness(self) -> float | None:
@@ -114,11 +115,7 @@ class Layer:
             return 0.0
         if not self.upsamples and self.operator == "ConvTranspose":
             return 0.0
-        if self.phase_power is None:
-            return None
-        power, deviation = self.phase_power
-        total = float(power.sum())
-        return math.sqrt(deviation / total) if total > 0.0 else 0.0
+        return self.phases.unevenness if self.phases else None
 
     @property
     def uneven(self) -> bool:
@@ -153,8 +150,7 @@ class Layer:
             return False
         if any(k < p for k, p in zip(self.kernel, period, strict=True)):
             return False
-        power, deviation = _phase_power(self._gain_blocks(period), period)
-        return deviation <= 1e-12 * float(power.sum())
+        return Phases.gather(self._gain_blocks(period)).unevenness <= _SAME
 
     def _gain_blocks(self, stride: Ints) -> Iterator[npt.NDArray[np.float64]]:
         """Phase gains of a few rows of the weight at a time: (*stride, rows, columns)."""
@@ -168,16 +164,6 @@ class Layer:
                 yield shuffle_gains(block, stride)
             else:
                 yield phase_gains(block, stride, self.dilation or 1)
-
-
-def _phase_power(blocks: Iterator[npt.NDArray[np.float64]], stride: Ints) -> tuple[npt.NDArray[np.float64], float]:
-    power, deviation = np.zeros(stride), 0.0
-    phases = tuple(range(len(stride)))
-    with np.errstate(all="ignore"):  # weights that are not finite tell nothing, and say so by what they add up to
-        for gains in blocks:
-            power += np.sum(gains**2, axis=(-2, -1))
-            deviation += float(np.sum((gains - gains.mean(axis=phases, keepdims=True)) ** 2))
-    return power, deviation
 
 
 @dataclass(frozen=True)

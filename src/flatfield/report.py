@@ -45,9 +45,10 @@ class OverlapRange:
 class LayerReport:
     """One layer of the network; lists hold one number an axis.
 
-    `unevenness` is None where the weights could not be read; `phases` are the gains of the phases relative to
-    their rms, flattened; `period` is in positions of the network's output (1: no grid of this layer arrives);
-    `tones` are frequencies in Hz at which the grid of a 1-d layer sounds, if a sampling rate was given.
+    `unevenness` is None where the weights could not be read; `phases` are the gains of the phases along the
+    strongest grid that the layer can draw, relative to their rms, flattened (all 1: flat); `period` is how far apart
+    the same phase comes again, in positions of the network's output (1: a later layer removes it, or it does not
+    arrive); `tones` are frequencies in Hz at which the grid of a 1-d layer sounds, if a sampling rate was given.
     """
 
     name: str

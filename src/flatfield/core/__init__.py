@@ -13,6 +13,7 @@ from flatfield.core.gain import (
 )
 from flatfield.core.interpolation import Interpolation, fold, interpolation_kernel, interpolation_matrix
 from flatfield.core.overlap import overlap
+from flatfield.core.phases import Phases
 from flatfield.core.pooling import average_pool
 from flatfield.core.shuffle import SubPixelConvolution, shuffle_matrix
 from flatfield.core.spectrum import ImageCurve, image_curve, spectral_images
@@ -23,6 +24,7 @@ __all__ = [
     "Convolution",
     "ImageCurve",
     "Interpolation",
+    "Phases",
     "SubPixelConvolution",
     "TransposedConvolution",
     "Window",

@@ -54,7 +54,7 @@ def _layers(report: Report, every_layer: bool) -> Iterator[RenderableType]:
 
 def resamples(layer: LayerReport) -> bool:
     """True when a layer changes how many positions there are."""
-    return max(layer.stride, default=1) > 1 or layer.operator in UPSAMPLING
+    return max(layer.stride, default=1) > 1 or layer.operator in ("Resize", "Unpool")
 
 
 def _table(layers: list[LayerReport]) -> Table:
