@@ -29,12 +29,15 @@ def phase_gains(
     """
     dims = weight.ndim - 2
     strides, dilations = per_axis(stride, dims, "stride"), per_axis(dilation, dims, "dilation")
-    gains = np.asarray(weight, dtype=np.float64)
-    for s, d in zip(strides, dilations, strict=True):
-        # axis 2 is always the next kernel axis: each turn replaces it by a phase axis at the end
-        phase_of_tap = np.equal.outer(tap_positions(gains.shape[2], d) % s, np.arange(s)).astype(np.float64)
-        gains = np.tensordot(gains, phase_of_tap, axes=([2], [0]))
-    return np.moveaxis(gains, (0, 1), (-2, -1))
+    # taps first, so that every sum runs over whole planes; a product with a matrix of 0 and 1 is 2.5 times slower
+    gains: npt.NDArray[np.float64] = np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-2, -1)), dtype=np.float64)
+    for axis, (s, d) in enumerate(zip(strides, dilations, strict=True)):
+        summed = np.zeros((*gains.shape[:axis], s, *gains.shape[axis + 1 :]))
+        phases, taps = np.moveaxis(summed, axis, 0), np.moveaxis(gains, axis, 0)
+        for tap, phase in enumerate(tap_positions(len(taps), d) % s):
+            phases[phase] += taps[tap]
+        gains = summed
+    return gains
 
 
 def shuffled_channels(channels: int, scale: Sequence[int]) -> int:

@@ -15,6 +15,7 @@ from flatfield.readers.errors import UnreadableError
 from flatfield.readers.onnx_call import Tensor
 from flatfield.readers.onnx_tensors import MalformedError, checked_shape, text
 from flatfield.readers.onnx_walk import ADVICE, Scope, Walk
+from flatfield.readers.onnx_wire import Place, slim
 from flatfield.readers.trace import Value
 
 Shapes = Mapping[str, Sequence[int]] | Sequence[Sequence[int]]
@@ -47,11 +48,11 @@ def read_onnx(path: Path, *, inputs: Shapes = ()) -> Network:
     up ConvTranspose (9, 9) 0.4359
     """
     path = Path(path)
-    model = _parsed(path)
+    model, weights = _parsed(path)
     failure: UnreadableError | None = None
     for guess in GUESSES:
         try:
-            return _read(path, model, inputs, guess)
+            return _read(path, model, weights, inputs, guess)
         except UnreadableError as error:
             failure = failure or error
             if not _leaves_open(model.graph):
@@ -60,8 +61,8 @@ def read_onnx(path: Path, *, inputs: Shapes = ()) -> Network:
     raise failure
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
-    """Parse the file; its bytes are let go before anything else is done."""
+def _parsed(path: Path) -> tuple[onnx.ModelProto, dict[int, Place]]:
+    """Parse the file; large weights stay in it."""
     try:
         if not path.is_file():
             raise UnreadableError(f"{path} can't be read: there is no such file; check the path")
@@ -72,25 +73,25 @@ def _parsed(path: Path) -> onnx.ModelProto:
             raise UnreadableError(
                 f"{path} can't be read: protobuf reads 2 GiB at most; save the model with external data"
             )
-        data = path.read_bytes()
+        found = slim(path)
     except OSError as error:
         raise UnreadableError(f"{path} can't be read: {error.strerror or error}; check the path") from None
     except ValueError:
         raise UnreadableError(f"{str(path)!r} can't be read: this is no path; check it") from None
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(data)
+        model.ParseFromString(found.message)
     except (DecodeError, ValueError, RecursionError):
         raise UnreadableError(
             f"{path} can't be read: it is no ONNX file, or a damaged or truncated one; export or download it again"
         ) from None
     if not model.graph.node and not model.graph.output:
         raise UnreadableError(f"{path} can't be read: it holds no ONNX graph; give the .onnx file of a network")
-    return model
+    return model, found.weights
 
 
-def _read(path: Path, model: onnx.ModelProto, inputs: Shapes, guess: int) -> Network:
-    walk = Walk(str(path), path.parent)
+def _read(path: Path, model: onnx.ModelProto, weights: dict[int, Place], inputs: Shapes, guess: int) -> Network:
+    walk = Walk(str(path), path.parent, weights=weights)
     try:
         for function in model.functions:
             walk.functions[text(function.domain, "a domain"), text(function.name, "a function's name")] = function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flatfield.core.taps import Ints
 from flatfield.network import Weight
+from flatfield.readers.onnx_wire import Place
 
 Array = npt.NDArray[Any]
 MOST_PLACES = 1 << 31  # on one axis: beyond that a size is a damaged number
@@ -55,10 +56,11 @@ def text(value: str | bytes, what: str) -> str:
         raise MalformedError(f"{what} is not text") from None
 
 
-def tensor_weight(tensor: TensorProto, folder: Path) -> Weight:
+def tensor_weight(tensor: TensorProto, folder: Path, place: Place | None = None) -> Weight:
     """Give a tensor of the file as a weight whose numbers are decoded when they are asked for.
 
-    `folder` is where the model lies: external data must lie there too. Raises `MalformedError` when shape
+    `folder` is where the model lies: external data must lie there too. `place` is where the tensor's bytes lie
+    in the model itself, if they were not read with it. Raises `MalformedError` when shape
     and data contradict each other, and when external data is missing or lies elsewhere.
     """
     name = text(tensor.name, "the name of a tensor") or "a tensor"
@@ -69,7 +71,11 @@ def tensor_weight(tensor: TensorProto, folder: Path) -> Weight:
         raise MalformedError(f"tensor {name!r} has the unknown type {tensor.data_type}")
     wanted = -(-math.prod(shape) * _BITS[tensor.data_type] // 8)
     if tensor.data_location == TensorProto.EXTERNAL:
-        return Weight(shape, _external(tensor, name, shape, wanted, folder))
+        place = _external(tensor, name, wanted, folder)
+        return Weight(shape, lambda: _from_file(place, tensor.data_type, shape, mapped=True))
+    if place is not None:
+        _check_bytes(name, shape, place.length, wanted, "bytes")
+        return Weight(shape, lambda: _from_file(place, tensor.data_type, shape, mapped=False))
     _check_data(tensor, name, shape, wanted)
     return Weight(shape, lambda: widened(numpy_helper.to_array(tensor)))
 
@@ -89,12 +95,16 @@ def _check_data(tensor: TensorProto, name: str, shape: Ints, wanted: int) -> Non
         complex_number = tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
         packed = 8 // bits if bits in _PACKED_IN_FIELDS else 1
         wanted = -(-math.prod(shape) * (2 if complex_number else 1) // packed)
+    _check_bytes(name, shape, found, wanted, unit)
+
+
+def _check_bytes(name: str, shape: Ints, found: int, wanted: int, unit: str) -> None:
     if found != wanted:
         raise MalformedError(f"tensor {name!r} holds {found} {unit}, its shape {list(shape)} asks for {wanted}")
 
 
-def _external(tensor: TensorProto, name: str, shape: Ints, wanted: int, folder: Path) -> Callable[[], Array]:
-    """Check where external data lies, and give the function that maps it into memory."""
+def _external(tensor: TensorProto, name: str, wanted: int, folder: Path) -> Place:
+    """Check where external data lies."""
     entries = {text(entry.key, "a key"): text(entry.value, "a path") for entry in tensor.external_data}
     path = external_path(entries.get("location", ""), name, folder)
     offset, length = _whole(entries, "offset", 0), _whole(entries, "length", wanted)
@@ -104,21 +114,20 @@ def _external(tensor: TensorProto, name: str, shape: Ints, wanted: int, folder: 
             f"tensor {name!r} asks for {wanted} bytes at {offset} of its external data {path.name!r}, which gives "
             f"{max(0, min(length, size - offset))}"
         )
-    kind = tensor.data_type
+    return Place(path, offset, wanted)
 
-    def load() -> Array:
-        if not wanted:
-            return np.zeros(shape, np.float32)
-        if _BITS[kind] % 8:
-            packed = TensorProto(dims=shape, data_type=kind)
-            with path.open("rb") as file:
-                file.seek(offset)
-                packed.raw_data = file.read(wanted)
-            return widened(numpy_helper.to_array(packed))
-        dtype = helper.tensor_dtype_to_np_dtype(kind)
-        return widened(np.memmap(path, np.uint8, "r", offset, wanted).view(dtype).reshape(shape))
 
-    return load
+def _from_file(place: Place, kind: int, shape: Ints, *, mapped: bool) -> Array:
+    """Decode numbers that lie in a file: mapped into memory where they may be more than fit into it."""
+    if not place.length:
+        return np.zeros(shape, np.float32)
+    if mapped:
+        numbers: Array = np.memmap(place.path, np.uint8, "r", place.offset, place.length)
+    else:
+        numbers = np.fromfile(place.path, np.uint8, place.length, offset=place.offset)
+    if _BITS[kind] % 8:
+        return widened(numpy_helper.to_array(TensorProto(dims=shape, data_type=kind, raw_data=numbers.tobytes())))
+    return widened(numbers.view(helper.tensor_dtype_to_np_dtype(kind)).reshape(shape))
 
 
 def external_path(location: str, name: str, folder: Path) -> Path:

@@ -18,6 +18,7 @@ from flatfield.readers.onnx_call import Call, NotUnderstoodError, Result, Tensor
 from flatfield.readers.onnx_constants import MALFORMED, Constants
 from flatfield.readers.onnx_operators import LAYERS, OPERATORS, POSITIONAL
 from flatfield.readers.onnx_tensors import MalformedError, checked_shape, tensor_weight, text
+from flatfield.readers.onnx_wire import Place
 from flatfield.readers.trace import Trace, Value
 
 Scope = MutableMapping[str, Tensor | None]
@@ -33,6 +34,7 @@ class Walk:
     target: str
     folder: Path
     functions: dict[tuple[str, str], FunctionProto] = field(default_factory=dict)
+    weights: Mapping[int, Place] = field(default_factory=dict)  # those of the outermost graph left in the file
     trace: Trace = field(default_factory=Trace)
     declared: dict[str, Ints] = field(default_factory=dict)
     seen: int = 0
@@ -42,17 +44,18 @@ class Walk:
 
     def graph(self, graph: GraphProto, scope: Scope, path: str = "", depth: int = 0) -> list[Tensor]:
         """Go through a graph whose inputs are in `scope`; give its outputs."""
-        self.initialisers(graph, scope)
+        self.initialisers(graph, scope, depth)
         self.declared.update(_declared(graph.value_info))
         self.declared.update(_declared(graph.output))
         self.nodes(graph.node, scope, path, {}, depth)
         return [self.find(scope, text(output.name, "an output"), "the graph") for output in graph.output]
 
-    def initialisers(self, graph: GraphProto, scope: Scope) -> None:
+    def initialisers(self, graph: GraphProto, scope: Scope, depth: int) -> None:
         """Name the weights of a graph."""
-        for tensor in graph.initializer:
+        weights = self.weights if not depth else {}
+        for number, tensor in enumerate(graph.initializer):
             name = text(tensor.name, "a tensor's name")
-            weight = self.constants.guarded(tensor_weight(tensor, self.folder), name)
+            weight = self.constants.guarded(tensor_weight(tensor, self.folder, weights.get(number)), name)
             scope[name] = Tensor(self.trace.constant(weight.shape), weight)
         for sparse in graph.sparse_initializer:
             name = text(sparse.values.name, "a tensor's name")
