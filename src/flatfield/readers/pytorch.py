@@ -8,15 +8,13 @@ random number generators stand where they stood.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn.modules import module as module_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -25,6 +23,7 @@ from flatfield.readers.aten_call import Call, bind
 from flatfield.readers.aten_layers import LAYERS
 from flatfield.readers.aten_neutral import NEUTRAL
 from flatfield.readers.trace import Trace, Value
+from flatfield.readers.visit import Path, eval_mode, map_tensors, module_paths, place, plain_name, tensors_in
 
 
 def read_module(
@@ -48,14 +47,14 @@ def read_module(
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(_eval_mode(module))
+        stack.enter_context(eval_mode(module))
         if fake:
             mode = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
-            inputs, keywords = _map_tensors((tuple(inputs), dict(keywords or {})), mode.from_tensor)
+            inputs, keywords = map_tensors((tuple(inputs), dict(keywords or {})), mode.from_tensor)
         tensors = list(tensors_in((inputs, keywords)))
         for tensor in tensors:
             recorder.values[tensor] = recorder.trace.input(tuple(tensor.shape))
-        stack.enter_context(_module_paths(module, recorder.path))
+        stack.enter_context(module_paths(module, recorder.path))
         stack.enter_context(recorder)
         result = module(*inputs, **(keywords or {}))
     outputs = [recorder.value_of(tensor) for tensor in tensors_in(result)]
@@ -69,7 +68,7 @@ class Recorder(TorchDispatchMode):
         TorchDispatchMode.__init__(self)
         self.trace = Trace()
         self.values = WeakTensorKeyDictionary()
-        self.path: list[tuple[str, bool]] = []
+        self.path: Path = []
         self.views = WeakTensorKeyDictionary()  # a view of something still to be written -> what it is a view of
 
     @classmethod
@@ -82,7 +81,7 @@ class Recorder(TorchDispatchMode):
     ) -> Any:
         """Run the operator, then note what it did."""
         kwargs = kwargs or {}
-        known = _plain_name(func) in LAYERS or _plain_name(func) in NEUTRAL
+        known = plain_name(func) in LAYERS or plain_name(func) in NEUTRAL
         if not known and func.namespace != "prim" and torch.Tag.pointwise not in func.tags:
             with self:  # operators made of others arrive whole under inference_mode
                 result = func.decompose(*args, **kwargs)
@@ -104,10 +103,9 @@ class Recorder(TorchDispatchMode):
         tensors = list(tensors_in(result))
         if not tensors:
             return
-        operator = _plain_name(func)
+        operator = plain_name(func)
         sizes = tuple(tuple(int(n) for n in tensor.shape) for tensor in tensors)
-        path, has_children = self.path[-1] if self.path else ("", True)
-        call = Call(self.trace, func, _place(path, has_children, operator), arguments, sizes, lambda t: before[id(t)])
+        call = Call(self.trace, func, place(self.path, operator), arguments, sizes, lambda t: before[id(t)])
         if operator == "copy" and "self" in arguments:
             values: Value | list[Value] = self._written(call)
         elif operator in LAYERS:
@@ -136,62 +134,3 @@ class Recorder(TorchDispatchMode):
             if known.constant and len(known.axes) == len(value.axes):
                 self.values[target] = value = call.trace.written_into(value, tuple(target.shape))
         return self.trace.neutral("copy", [call.value("src")], call.sizes[0])
-
-
-def _plain_name(func: OpOverload) -> str:
-    """`aten::relu_` -> `relu`: an operator in place is the same operator."""
-    name = func._schema.name.split("::")[-1]
-    return name.removesuffix("_") if not name.endswith("__") else name
-
-
-def _place(path: str, has_children: bool, operator: str) -> str:
-    """Name a layer by its module; an operator called by a module with children also by what it is."""
-    return ".".join(filter(None, (path, operator))) if has_children or not path else path
-
-
-def tensors_in(tree: Any) -> Iterator[torch.Tensor]:
-    """Walk the tensors of nested tuples, lists, dicts and dataclasses, such as a model's output."""
-    if isinstance(tree, torch.Tensor):
-        yield tree
-    elif isinstance(tree, Mapping):
-        yield from (tensor for branch in tree.values() for tensor in tensors_in(branch))
-    elif isinstance(tree, list | tuple):
-        yield from (tensor for branch in tree for tensor in tensors_in(branch))
-    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        for field in dataclasses.fields(tree):
-            yield from tensors_in(getattr(tree, field.name))
-
-
-def _map_tensors(tree: Any, function: Any) -> Any:
-    return torch.utils._pytree.tree_map_only(torch.Tensor, function, tree)
-
-
-@contextlib.contextmanager
-def _eval_mode(module: nn.Module) -> Iterator[None]:
-    modes = {child: child.training for child in module.modules()}
-    try:
-        module.eval()
-        yield
-    finally:
-        for child, training in modes.items():
-            child.training = training
-
-
-@contextlib.contextmanager
-def _module_paths(root: nn.Module, path: list[tuple[str, bool]]) -> Iterator[None]:
-    """Keep the path of the running module on top of `path`, through hooks that are PyTorch's, not the module's."""
-    names = {child: (name, any(child.children())) for name, child in root.named_modules()}
-
-    def enter(child: nn.Module, _: Any) -> None:
-        path.append(names.get(child, path[-1] if path else ("", True)))
-
-    def leave(child: nn.Module, _: Any, __: Any) -> None:
-        path.pop()
-
-    first = module_hooks.register_module_forward_pre_hook(enter)
-    last = module_hooks.register_module_forward_hook(leave, always_call=True)
-    try:
-        yield
-    finally:
-        first.remove()
-        last.remove()

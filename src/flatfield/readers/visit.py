@@ -1,0 +1,81 @@
+"""Visit: what running somebody else's module with care takes, whatever is noted or changed on the way.
+
+Its modes are put back, no hook stays on it, and the running module's path is known at every operator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch._ops import OpOverload
+from torch.nn.modules import module as module_hooks
+
+Path = list[tuple[str, bool]]
+"""Dotted names of the modules that are running, innermost last, each with whether it has children."""
+
+
+def plain_name(func: OpOverload) -> str:
+    """`aten::relu_` -> `relu`: an operator in place is the same operator."""
+    name = func._schema.name.split("::")[-1]
+    return name.removesuffix("_") if not name.endswith("__") else name
+
+
+def place(path: Path, operator: str) -> str:
+    """Name a layer by its module; an operator called by a module with children also by what it is."""
+    name, has_children = path[-1] if path else ("", True)
+    return ".".join(filter(None, (name, operator))) if has_children or not name else name
+
+
+def tensors_in(tree: Any) -> Iterator[torch.Tensor]:
+    """Walk the tensors of nested tuples, lists, dicts and dataclasses, such as a model's output."""
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    elif isinstance(tree, Mapping):
+        yield from (tensor for branch in tree.values() for tensor in tensors_in(branch))
+    elif isinstance(tree, list | tuple):
+        yield from (tensor for branch in tree for tensor in tensors_in(branch))
+    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        for field in dataclasses.fields(tree):
+            yield from tensors_in(getattr(tree, field.name))
+
+
+def map_tensors(tree: Any, function: Any) -> Any:
+    """Put `function(tensor)` in the place of every tensor of nested tuples, lists and dicts."""
+    return torch.utils._pytree.tree_map_only(torch.Tensor, function, tree)
+
+
+@contextlib.contextmanager
+def eval_mode(module: nn.Module) -> Iterator[None]:
+    """Run a module and its children in evaluation mode; each gets its own mode back."""
+    modes = {child: child.training for child in module.modules()}
+    try:
+        module.eval()
+        yield
+    finally:
+        for child, training in modes.items():
+            child.training = training
+
+
+@contextlib.contextmanager
+def module_paths(root: nn.Module, path: Path) -> Iterator[None]:
+    """Keep the path of the running module on top of `path`, through hooks that are PyTorch's, not the module's."""
+    names = {child: (name, any(child.children())) for name, child in root.named_modules()}
+
+    def enter(child: nn.Module, _: Any) -> None:
+        path.append(names.get(child, path[-1] if path else ("", True)))
+
+    def leave(child: nn.Module, _: Any, __: Any) -> None:
+        path.pop()
+
+    first = module_hooks.register_module_forward_pre_hook(enter)
+    last = module_hooks.register_module_forward_hook(leave, always_call=True)
+    try:
+        yield
+    finally:
+        first.remove()
+        last.remove()
