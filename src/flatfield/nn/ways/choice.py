@@ -1,0 +1,54 @@
+"""Which way to take: by what can be folded, where it runs, and what it costs."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from flatfield.nn.resampling import Resampling
+
+WAYS = ("mixed", "phases", "plain", "transposed")
+OVERRIDE = "FLATFIELD_RESIZE_CONV"
+
+
+def forced() -> str | None:
+    """Give the way that the environment asks for, if any; `ValueError` for one that there isn't."""
+    way = os.environ.get(OVERRIDE) or None
+    if way is not None:
+        check_way(way, OVERRIDE + "=")
+    return way
+
+
+def check_way(way: str, where: str = "way ") -> None:
+    """Raise `ValueError` for a way that there isn't."""
+    if way not in WAYS:
+        raise ValueError(f"{where}{way!r} is unknown: take one of {', '.join(WAYS)}")
+
+
+def watched() -> bool:
+    """Whether operators are being watched, traced or transformed, rather than just run."""
+    return (
+        torch._C._get_tracing_state() is not None
+        or _get_current_dispatch_mode() is not None
+        or torch._C._functorch.peek_interpreter_stack() is not None
+    )
+
+
+def can_mix(x: Tensor, weight: Tensor, r: Resampling) -> bool:
+    """Whether the mixed way is at hand: an ordinary tensor of single or double precision, one group."""
+    return (
+        r.groups == 1
+        and x.dtype in (torch.float32, torch.float64)
+        and not torch.compiler.is_compiling()
+        and not watched()
+        and type(x) in (Tensor, torch.nn.Parameter)
+        and x.device.type == "cpu"
+    )
+
+
+def choose(x: Tensor, weight: Tensor, r: Resampling) -> str:
+    """Choose a way for these shapes."""
+    return "mixed" if can_mix(x, weight, r) else "transposed"
