@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ class Report:
     def from_json(cls, text: str) -> Report:
         """Read a report that `to_json` wrote; raises `ValueError` that names what is wrong."""
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"not a flatfield report: not JSON ({error}); write one with -o report.json") from None
         if not isinstance(data, dict) or "schema_version" not in data:
@@ -141,11 +142,25 @@ def _decode(data: Any, kind: Any, where: str) -> Any:
         if data not in arguments:
             raise ValueError(f"not a flatfield report: {where} is {data!r}, should be one of {', '.join(arguments)}")
         return data
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+    if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
+        return _finite(data, where)
     if not isinstance(data, kind) or isinstance(data, bool):
         raise ValueError(f"not a flatfield report: {where} should be {kind.__name__}, is {data!r:.60}")
     return data
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _finite(number: float, where: str) -> float:
+    try:
+        wide = float(number)
+    except OverflowError:
+        wide = math.inf
+    if not math.isfinite(wide):
+        raise ValueError(f"not a flatfield report: {where} is too large a number")
+    return wide
 
 
 def _decode_record(data: Any, kind: type[_T], where: str) -> _T:

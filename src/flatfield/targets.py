@@ -6,6 +6,7 @@ A framework is imported only when a target of its kind is opened.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from flatfield.readers.errors import UnreadableError
 from flatfield.readers.input_spec import InputSpec
 
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".bin", ".joblib")
+_FACTORY = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 _KINDS = "a target is FILE.onnx, FILE.pt2, package.module:factory or example:NAME"
 
 
@@ -35,7 +37,7 @@ def open_target(target: str, inputs: Sequence[InputSpec] = (), *, fake: bool = F
             f"{target}: a pickle can run code when it is loaded, so flatfield never loads one; "
             "export the model to .onnx or .pt2, or name its factory as package.module:factory"
         )
-    if ":" in target and not path.exists():
+    if _FACTORY.fullmatch(target) and not path.exists():
         return _open_factory(target, inputs, fake)
     if not path.exists():
         raise UnreadableError(f"{target}: no such file; {_KINDS}")
@@ -46,7 +48,11 @@ def _open_onnx(path: Path, inputs: Sequence[InputSpec]) -> Network:
     _require("onnx", "onnx")
     from flatfield.readers.onnx import read_onnx
 
-    return read_onnx(path, inputs=inputs)
+    named = {spec.name: spec.shape for spec in inputs if spec.name}
+    in_order = [spec.shape for spec in inputs if not spec.name]
+    if named and in_order:
+        raise UnreadableError(f"{path}: some --input have a name and some have none; name all of them, or none")
+    return read_onnx(path, inputs=named or in_order)
 
 
 def _open_exported(path: Path, inputs: Sequence[InputSpec], fake: bool) -> Network:

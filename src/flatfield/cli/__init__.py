@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -37,5 +39,8 @@ def options(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; characters that the terminal's encoding lacks come out as question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from flatfield.checking import report_on
 from flatfield.cli.failure import one_line_errors
 from flatfield.cli.output import write_whole
-from flatfield.core import decibels
+from flatfield.cli.page import show_page
 from flatfield.readers.input_spec import InputSpec
 from flatfield.render import FORMATS, render_terminal
 from flatfield.report import LEVELS, Report
@@ -72,8 +72,9 @@ def check(
         rules = chosen_rules(select or [], ignore or [])
         form = format_of(output, as_format)
         if not target:
-            _check_examples(rules, fail_on, output)
-            return
+            if output is not None or form is not None or inputs:
+                raise ValueError("-o, --format and --input take one target: name one, such as example:deconv")
+            raise typer.Exit(_check_examples(rules, fail_on, rate))
         specs = [InputSpec.parse(text) for text in inputs or []]
         report = report_on(open_target(target, specs, fake=fake), rate=rate, rules=rules)
         deliver(report, output, form, every_layer=every_layer)
@@ -108,13 +109,7 @@ def deliver(report: Report, output: Path | None, form: str | None, *, every_laye
     elif form is not None:
         typer.echo(FORMATS[form](report), nl=False)
     else:
-        console().print(render_terminal(report, every_layer=every_layer))
-
-
-def console() -> Console:
-    """The terminal; a pipe gets lines as long as they are, not folded at 80."""
-    page = Console(highlight=False)
-    return page if page.is_terminal else Console(highlight=False, width=160)
+        show_page(render_terminal(report, every_layer=every_layer))
 
 
 def status(report: Report, fail_on: FailOn) -> int:
@@ -125,24 +120,27 @@ def status(report: Report, fail_on: FailOn) -> int:
     return 1 if report.at_or_above(level) else 0
 
 
-def _check_examples(rules: tuple[Rule, ...], fail_on: FailOn, output: Path | None) -> None:
-    if output is not None:
-        raise ValueError("-o takes one report: name a target, such as example:deconv")
+def _check_examples(rules: tuple[Rule, ...], fail_on: FailOn, rate: float | None) -> int:
     from flatfield import examples
 
     names = examples.names()
-    reports = {name: report_on(open_target(f"example:{name}"), rules=rules) for name in names}
-    page = console()
-    page.print(render_terminal(reports["deconv"]))
-    page.print()
-    page.print(_overview(reports))
-    page.print(Text("\nOne network in full: flatfield check example:NAME. Your own: flatfield check model.onnx, or "
-                    "flatfield check package.module:factory --input 1x3x64x64"))  # fmt: skip
-    raise typer.Exit(max(status(report, fail_on) for report in reports.values()))
+    reports = {name: report_on(open_target(f"example:{name}"), rate=rate, rules=rules) for name in names}
+    hint = (
+        "\nOne network in full: flatfield check example:NAME. Your own: flatfield check model.onnx, or "
+        "flatfield check package.module:factory --input 1x3x64x64"
+    )
+    show_page(Group(render_terminal(reports["deconv"]), "", _overview(reports), Text(hint)))
+    return max(status(report, fail_on) for report in reports.values())
 
 
 def _overview(reports: dict[str, Report]) -> Table:
-    table = Table(title="The networks that ship with flatfield", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title="The networks that ship with flatfield",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for heading in ("example", "worst layer", "unevenness", "periods", "errors", "warnings", "notes"):
         table.add_column(heading, no_wrap=True)
     for name, report in reports.items():
@@ -153,9 +151,7 @@ def _overview(reports: dict[str, Report]) -> Table:
         table.add_row(
             name,
             worst.name if worst else "",
-            f"{worst.unevenness:.3f} {decibels(worst.unevenness or 0):.1f} dB"
-            if worst
-            else Text("flat", style="green"),
+            f"{worst.unevenness:.3f}" if worst else Text("flat", style="green"),
             ", ".join(map(str, heard)),
             *(str(count) if count else "" for count in counts),
         )

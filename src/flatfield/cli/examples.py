@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from flatfield.cli.check import console
+from flatfield.cli.page import show_page
 from flatfield.examples import EXAMPLES
 
 
@@ -15,4 +15,4 @@ def examples() -> None:
     table.add_column("what it is")
     for name, entry in EXAMPLES.items():
         table.add_row(f"example:{name}", entry.description)
-    console().print(table)
+    show_page(table)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 from rich.markdown import Markdown
 from rich.table import Table
 
-from flatfield.cli.check import console
 from flatfield.cli.failure import one_line_errors
+from flatfield.cli.page import show_page
 from flatfield.rules import RULES, find_rule
 
 
 def explain(code: Annotated[str, typer.Argument(help="FF001, or uneven-overlap.", show_default=False)] = "") -> None:
     """Print the manual of a rule; without a code, the list of rules."""
     if not code:
-        console().print(_all_rules())
+        show_page(_all_rules())
         return
     with one_line_errors():
         rule = find_rule(code)
     head = f"# {rule.code} {rule.name} ({rule.level})\n\n"
-    console().print(Markdown(head + rule.manual.strip()))
+    manual = head + rule.manual.strip()
+    if sys.stdout.isatty():
+        show_page(Markdown(manual))
+    else:
+        typer.echo(manual)
 
 
 def _all_rules() -> Table:

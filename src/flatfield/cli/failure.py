@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 import typer
-from rich.console import Console
+
+from flatfield.render import printable
 
 
 @contextlib.contextmanager
@@ -14,6 +15,8 @@ def one_line_errors() -> Iterator[None]:
     """Turn an unreadable target, a refused value or a failed write into one line and exit status 2."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read the report has read enough: not a failure
     except (ValueError, OSError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"flatfield: {' '.join(str(error).split())}", markup=False)
+        typer.echo(f"flatfield: {printable(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(2) from None

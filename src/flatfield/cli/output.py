@@ -10,16 +10,29 @@ from pathlib import Path
 def write_whole(path: Path, text: str) -> None:
     """Write to a temporary file beside `path`, then rename: nobody ever sees half a file.
 
-    Raises `OSError`, and leaves nothing behind, when the folder is missing or read-only or the disk is full.
+    Raises `OSError` in one line, and leaves nothing behind, where `path` is a folder or a device, its folder is
+    missing or read-only, or the disk is full.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    place = Path(os.path.realpath(path))  # a link stays a link
+    if path.is_relative_to("/dev") or (place.exists() and not place.is_file()):
+        raise OSError(f"{path} can't be written: it is not a regular file; give -o another name")
+    try:
+        _replace(place, text)
+    except OSError as error:
+        raise OSError(
+            f"{path} can't be written: {error.strerror or error}; give -o a place where you may write"
+        ) from None
+
+
+def _replace(place: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
+        Path(name).replace(place)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -24,8 +24,12 @@ def show(
         form = format_of(output, as_format)
         try:
             report = Report.from_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ValueError(f"{path}: no such file; write one with flatfield check TARGET -o {path.name}") from None
+        except OSError as error:
+            raise ValueError(
+                f"{path}: {error.strerror}; write one with flatfield check TARGET -o report.json"
+            ) from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: not a flatfield report: not UTF-8; write one with -o report.json") from None
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
         deliver(report, output, form, every_layer=every_layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -62,24 +63,26 @@ def _import(target: str) -> tuple[Any, Any]:
             owner = getattr(owner, name)
         return owner
 
-    factory = guarded(target, look_up)
+    factory = guarded(target, look_up, cure="check the spelling, and start where Python can import it")
     if isinstance(factory, nn.Module):
         return factory, factory
-    return factory, guarded(target, factory) if callable(factory) else factory
+    return factory, guarded(target, factory, cure="see that it runs without arguments") if callable(
+        factory
+    ) else factory
 
 
-def guarded(target: str, call: Callable[[], _T]) -> _T:
-    """Call somebody else's code; whatever it raises becomes one line."""
+def guarded(
+    target: str, call: Callable[[], _T], *, cure: str = "see that it runs in Python, or give other inputs with --input"
+) -> _T:
+    """Call somebody else's code; whatever it raises becomes one line, and what it prints stays out of the report."""
     try:
-        return call()
+        with contextlib.redirect_stdout(sys.stderr):
+            return call()
     except UnreadableError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split()) or "no message"
-        raise UnreadableError(
-            f"{target}: {type(error).__name__}: {reason[:300]}; "
-            "see that it runs in Python, or give other inputs with --input"
-        ) from error
+        raise UnreadableError(f"{target}: {type(error).__name__}: {reason[:300]}; {cure}") from error
 
 
 def make_tensors(specs: Sequence[InputSpec]) -> tuple[torch.Tensor, ...]:
@@ -92,4 +95,8 @@ def make_tensors(specs: Sequence[InputSpec]) -> tuple[torch.Tensor, ...]:
             return torch.zeros(spec.shape, dtype=dtype)
         return torch.randn(spec.shape, generator=generator).to(dtype)
 
-    return tuple(make(spec) for spec in specs)
+    def one(spec: InputSpec) -> torch.Tensor:
+        shape = "x".join(map(str, spec.shape))
+        return guarded(f"--input {shape}", lambda: make(spec), cure="give a smaller shape")
+
+    return tuple(one(spec) for spec in specs)

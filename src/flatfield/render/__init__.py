@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flatfield.render.printable import printable
 from flatfield.render.sarif import render_sarif
-from flatfield.render.terminal import render_terminal, render_text
+from flatfield.render.terminal import plain_text, render_terminal, render_text
 from flatfield.report import Report
 
 FORMATS: dict[str, Callable[[Report], str]] = {
@@ -14,4 +15,4 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "txt": render_text,
 }
 
-__all__ = ["FORMATS", "render_sarif", "render_terminal", "render_text"]
+__all__ = ["FORMATS", "plain_text", "printable", "render_sarif", "render_terminal", "render_text"]

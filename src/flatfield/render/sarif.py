@@ -6,6 +6,7 @@ Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0
 from __future__ import annotations
 
 import json
+from pathlib import PureWindowsPath
 from typing import Any
 from urllib.parse import quote
 
@@ -35,10 +36,22 @@ def _run(report: Report) -> dict[str, Any]:
         driver["version"] = report.version
     return {
         "tool": {"driver": driver},
-        "artifacts": [{"location": {"uri": quote(report.target)}}],
+        "artifacts": [{"location": {"uri": target_uri(report.target)}}],
         "results": [_result(report, finding) for finding in report.findings],
         "columnKind": "unicodeCodePoints",
     }
+
+
+def target_uri(target: str) -> str:
+    r"""Write a target as a URI: a path (of Windows too) as it is, anything else escaped so that it stays one name.
+
+    >>> target_uri("a b.onnx"), target_uri("package.module:factory"), target_uri(r"C:\models\up.onnx")
+    ('a%20b.onnx', 'package.module%3Afactory', 'file:///C:/models/up.onnx')
+    """
+    windows = PureWindowsPath(target)
+    if len(windows.drive) > 1 and windows.is_absolute():
+        return f"file:///{quote(windows.as_posix(), safe='/:', errors='surrogatepass')}".replace("////", "//")
+    return quote(target, errors="surrogatepass")
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -54,12 +67,14 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(report: Report, finding: Finding) -> dict[str, Any]:
     place = {
-        "physicalLocation": {"artifactLocation": {"uri": quote(report.target), "index": 0}},
+        "physicalLocation": {"artifactLocation": {"uri": target_uri(report.target), "index": 0}},
         "logicalLocations": [{"name": finding.layer, "fullyQualifiedName": finding.layer, "kind": "module"}],
     }
+    known = [rule.code for rule in RULES]
+    index = {"ruleIndex": known.index(finding.code)} if finding.code in known else {}  # a later version's report
     return {
         "ruleId": finding.code,
-        "ruleIndex": next(i for i, rule in enumerate(RULES) if rule.code == finding.code),
+        **index,
         "level": finding.level,
         "message": {"text": f"{finding.layer}: {finding.message}. {finding.cure[:1].upper()}{finding.cure[1:]}."},
         "locations": [place],

@@ -32,7 +32,7 @@ import math
 from collections.abc import Iterator
 
 from flatfield.network import Layer, Network
-from flatfield.rules.rule import Hit, Rule, times
+from flatfield.rules.rule import Hit, Rule, cure_class, times
 
 
 def check(network: Network) -> Iterator[Hit]:
@@ -52,7 +52,7 @@ def check(network: Network) -> Iterator[Hit]:
             f"{source.mode} x{times(source.stride)} by {source.name}, then kernel {times(layer.kernel)}: {now} "
             f"multiply-adds for each input position and channel pair, {fused} fused ({saved / 1e6:.3g} million saved)"
         )
-        yield Hit(layer, message, "flatfield.nn.ResizeConv2d.from_pair(upsample, conv) computes the same")
+        yield Hit(layer, message, f"{cure_class('ResizeConv', layer)}.from_pair(upsample, conv) computes the same")
 
 
 def _foldable(source: Layer, layer: Layer) -> bool:

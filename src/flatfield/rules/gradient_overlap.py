@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flatfield.network import Network
-from flatfield.rules.rule import Hit, Rule, times
+from flatfield.rules.rule import Hit, Rule, cure_class, times
 
 
 def check(network: Network) -> Iterator[Hit]:
@@ -47,7 +47,11 @@ def check(network: Network) -> Iterator[Hit]:
             f"kernel {times(layer.kernel)}, stride {times(layer.stride)}: the gradient reaches an input "
             f"{least} to {most} times, with period {times(layer.stride)}"
         )
-        yield Hit(layer, message, "a kernel that is a multiple of the stride, or a blur in front (BlurConv2d)")
+        yield Hit(
+            layer,
+            message,
+            f"a kernel that is a multiple of the stride, or a blur in front ({cure_class('BlurConv', layer)})",
+        )
 
 
 RULE = Rule("FF005", "gradient-overlap", "note", check, __doc__)

@@ -54,9 +54,19 @@ def level_of(unevenness: float | None) -> str:
     'unevenness 0.316 (-10.0 dB)'
     """
     if unevenness is None:
-        return "unevenness unknown (weights unread)"
+        return "unevenness unknown (weights unread, or not finite)"
     loud = decibels(unevenness)
     return f"unevenness {unevenness:.3f}" + (f" ({loud:.1f} dB)" if math.isfinite(loud) else "")
+
+
+def cure_class(name: str, layer: Layer) -> str:
+    """Name the class of `flatfield.nn` for the layer's number of dimensions.
+
+    >>> from flatfield.network import Layer
+    >>> cure_class("ResizeConv", Layer("up", "ConvTranspose", (4,), (2,), (8,), (16,)))
+    'flatfield.nn.ResizeConv1d'
+    """
+    return f"flatfield.nn.{name}{layer.dims}d"
 
 
 def period_of(network: Network, layer: Layer) -> str:

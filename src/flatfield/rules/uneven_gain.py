@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flatfield.network import Network
-from flatfield.rules.rule import Hit, Rule, level_of, period_of, times
+from flatfield.rules.rule import Hit, Rule, cure_class, level_of, period_of, times
 
 
 def check(network: Network) -> Iterator[Hit]:
@@ -45,11 +45,8 @@ def check(network: Network) -> Iterator[Hit]:
             f"kernel {times(layer.kernel)}, stride {times(layer.stride)} overlaps evenly, its weights do not: "
             f"{level_of(layer.unevenness)}, {period_of(network, layer)}"
         )
-        yield Hit(
-            layer,
-            message,
-            "use flatfield.nn.FlatConvTranspose2d, flatten_weights(layer) or ResizeConv2d, then train",
-        )
+        flat, resize = cure_class("FlatConvTranspose", layer), cure_class("ResizeConv", layer)
+        yield Hit(layer, message, f"use {flat}, flatten_weights(layer) or {resize}, then train")
 
 
 RULE = Rule("FF002", "uneven-gain", "warning", check, __doc__, about_grid=True)

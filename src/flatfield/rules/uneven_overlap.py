@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from flatfield.core import FLAT
 from flatfield.network import Network
-from flatfield.rules.rule import Hit, Rule, level_of, period_of, times
+from flatfield.rules.rule import Hit, Rule, cure_class, level_of, period_of, times
 
 
 def check(network: Network) -> Iterator[Hit]:
@@ -50,7 +50,8 @@ def check(network: Network) -> Iterator[Hit]:
             f"kernel {times(layer.kernel)}, stride {times(layer.stride)}: {least} to {most} inputs write to an output; "
             f"{level_of(layer.unevenness)}, {period_of(network, layer)}"
         )
-        yield Hit(layer, message, "use flatfield.nn.ResizeConv2d or FlatConvTranspose2d (1d, 3d alike), then train")
+        resize, flat = cure_class("ResizeConv", layer), cure_class("FlatConvTranspose", layer)
+        yield Hit(layer, message, f"use {resize} or {flat}, then train")
 
 
 RULE = Rule("FF001", "uneven-overlap", "error", check, __doc__, about_grid=True)

@@ -37,7 +37,7 @@ import numpy as np
 
 from flatfield.core import FLAT, unevenness
 from flatfield.network import Layer, Network
-from flatfield.rules.rule import Hit, Rule, level_of, period_of, times
+from flatfield.rules.rule import Hit, Rule, cure_class, level_of, period_of, times
 
 
 def check(network: Network) -> Iterator[Hit]:
@@ -64,7 +64,7 @@ def _unequal_weights(layer: Layer) -> tuple[str, str]:
         )
     return (
         "phases are not equal (no ICNR, or lost in training)",
-        "flatfield.nn.SubPixelConv2d starts them equal, flatten_weights(conv) keeps them equal; then train",
+        f"{cure_class('SubPixelConv', layer)} starts them equal, flatten_weights(conv) keeps them equal; then train",
     )
 
 

@@ -1,8 +1,7 @@
 """An upsampling convolution pads with zeros: its borders come out darker.
 
 ## What it does
-Finds convolutions directly behind an interpolation, sub-pixel convolutions, and transposed convolutions behind a
-padding operator, that pad with zeros.
+Finds convolutions directly behind an interpolation, and sub-pixel convolutions, that pad with zeros.
 
 ## Why is this bad?
 Zeros beyond the edge are a step in the picture. A flat field comes out with a frame, and each further upsampling

@@ -30,18 +30,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flatfield.network import Network
-from flatfield.rules.rule import Hit, Rule, times
+from flatfield.rules.rule import Hit, Rule, cure_class, times
 
 
 def check(network: Network) -> Iterator[Hit]:
     """Max pools that skip positions."""
     for layer in network.layers:
-        if layer.operator == "Pool" and layer.mode == "max" and max(layer.stride) > 1:
+        if layer.operator == "Pool" and layer.mode == "max" and max(layer.stride, default=1) > 1:
             message = (
                 f"max pool {times(layer.kernel)}, stride {times(layer.stride)}: "
                 "the gradient reaches one input of each window, the others get nothing"
             )
-            yield Hit(layer, message, "for flat gradients: MaxBlurPool2d, or average pooling")
+            yield Hit(layer, message, f"for flat gradients: {cure_class('MaxBlurPool', layer)}, or average pooling")
 
 
 RULE = Rule("FF006", "max-pool-gradient", "note", check, __doc__)
