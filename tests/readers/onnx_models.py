@@ -53,6 +53,6 @@ def model(
 
 
 def read(built: onnx.ModelProto, folder: Path, **options: Any) -> Network:
-    path = folder / "model.onnx"
+    path = folder / f"model{len(list(folder.iterdir()))}.onnx"
     path.write_bytes(built.SerializeToString())
     return read_onnx(path, **options)

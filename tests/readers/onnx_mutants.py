@@ -74,7 +74,14 @@ def victim() -> bytes:
 
 
 VICTIM = victim()
-EXTREMES = (b"\x00", b"\x01", b"\x7f", b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f", b"\xff\xff\xff\xff\x0f", b"\x80\x80\x04")
+EXTREMES = (
+    b"\x00",
+    b"\x01",
+    b"\x7f",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\xff\xff\xff\xff\x0f",
+    b"\x80\x80\x04",
+)
 
 
 @st.composite
@@ -118,7 +125,7 @@ def main(count: int) -> None:
     path = folder / "model.onnx"
     path.write_bytes(VICTIM)
     look(read_onnx(path))
-    outcome = {"network": 0, "refused": 0}
+    outcome = {"network": 0, "refused": 0}  # a refusal in several lines is a KeyError here
 
     @settings(
         max_examples=count, deadline=None, database=None, derandomize=False, suppress_health_check=list(HealthCheck),
@@ -131,12 +138,12 @@ def main(count: int) -> None:
             look(read_onnx(path))
             outcome["network"] += 1
         except UnreadableError as error:
-            assert "\n" not in str(error), str(error)
-            outcome["refused"] += 1
+            lines = str(error).count("\n") + 1
+            outcome["refused" if lines == 1 else "told in several lines"] += 1
 
     damaged()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(outcome["network"], outcome["refused"], peak)
+    sys.stdout.write(f"{outcome['network']} {outcome['refused']} {peak}\n")
 
 
 if __name__ == "__main__":

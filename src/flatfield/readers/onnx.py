@@ -74,6 +74,8 @@ def _parsed(path: Path) -> tuple[onnx.ModelProto, dict[int, Place]]:
                 f"{path} can't be read: protobuf reads 2 GiB at most; save the model with external data"
             )
         found = slim(path)
+    except UnreadableError:
+        raise
     except OSError as error:
         raise UnreadableError(f"{path} can't be read: {error.strerror or error}; check the path") from None
     except ValueError:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flatfield.core.taps import Ints
 from flatfield.network import Weight
-from flatfield.readers.onnx_wire import Place
+from flatfield.readers.onnx_wire import Place, stamp
 
 Array = npt.NDArray[Any]
 MOST_PLACES = 1 << 31  # on one axis: beyond that a size is a damaged number
@@ -114,13 +114,15 @@ def _external(tensor: TensorProto, name: str, wanted: int, folder: Path) -> Plac
             f"tensor {name!r} asks for {wanted} bytes at {offset} of its external data {path.name!r}, which gives "
             f"{max(0, min(length, size - offset))}"
         )
-    return Place(path, offset, wanted)
+    return Place(path, offset, wanted, stamp(path))
 
 
 def _from_file(place: Place, kind: int, shape: Ints, *, mapped: bool) -> Array:
     """Decode numbers that lie in a file: mapped into memory where they may be more than fit into it."""
     if not place.length:
         return np.zeros(shape, np.float32)
+    if not place.intact:
+        raise MalformedError(f"the file {place.path.name!r} was changed meanwhile")
     if mapped:
         numbers: Array = np.memmap(place.path, np.uint8, "r", place.offset, place.length)
     else:

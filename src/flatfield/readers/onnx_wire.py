@@ -15,21 +15,33 @@ from pathlib import Path
 _GRAPH = 7  # of ModelProto
 _INITIALIZER = 5  # of GraphProto
 _RAW_DATA = 9  # of TensorProto
-_LEAST = 4096  # bytes; smaller weights are not worth it
+_LEAST = 1024  # bytes; smaller weights are not worth it
 _BYTES = 2  # the wire type of whatever has a length
 _FIXED = {1: 8, 5: 4}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Bytes of a file."""
+    """Bytes of a file, which has to stay as it is until they are read: `stamp` tells."""
 
     path: Path
     offset: int
     length: int
+    stamp: tuple[int, ...]
+
+    @property
+    def intact(self) -> bool:
+        """True when nobody has written to the file since."""
+        return stamp(self.path) == self.stamp
 
 
-@dataclass
+def stamp(path: Path) -> tuple[int, ...]:
+    """Tell one state of a file from the next."""
+    status = path.stat()
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
 class Slim:
     """A message without its weights, and where the weight of each initialiser (by number) lies."""
 
@@ -52,15 +64,16 @@ def slim(path: Path) -> Slim:
     A file that does not follow the wire format comes whole: to say what is wrong with it is protobuf's part.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        result = Slim(b"")
+        raw: dict[int, tuple[int, int]] = {}
         try:
-            result.message = _without(data, 0, len(data), path, result.weights, depth=0)
+            message = _without(data, 0, len(data), raw, depth=0)
         except (ValueError, IndexError):
             return Slim(data[:])
-        return result
+        state = stamp(path)
+        return Slim(message, {n: Place(path, start, end - start, state) for n, (start, end) in raw.items()})
 
 
-def _without(data: mmap.mmap, start: int, end: int, path: Path, weights: dict[int, Place], depth: int) -> bytes:
+def _without(data: mmap.mmap, start: int, end: int, weights: dict[int, tuple[int, int]], depth: int) -> bytes:
     """Give the message between two places, the weights left out; `depth` is 0 for the model, 1 for its graph."""
     wanted = _GRAPH if depth == 0 else _INITIALIZER
     parts: list[bytes] = []
@@ -72,9 +85,9 @@ def _without(data: mmap.mmap, start: int, end: int, path: Path, weights: dict[in
         if depth == 0:
             if count:
                 raise ValueError("a model of two graphs")
-            inner = _without(data, part.value, part.end, path, weights, 1)
+            inner = _without(data, part.value, part.end, weights, 1)
         else:
-            inner = _tensor(data, part, path, weights, count)
+            inner = _tensor(data, part, weights, count)
         count += 1
         if len(inner) < part.end - part.value:
             parts += [data[kept : part.start], _varint(wanted << 3 | _BYTES), _varint(len(inner)), inner]
@@ -82,14 +95,14 @@ def _without(data: mmap.mmap, start: int, end: int, path: Path, weights: dict[in
     return b"".join([*parts, data[kept:end]])
 
 
-def _tensor(data: mmap.mmap, part: _Field, path: Path, weights: dict[int, Place], number: int) -> bytes:
+def _tensor(data: mmap.mmap, part: _Field, weights: dict[int, tuple[int, int]], number: int) -> bytes:
     """Give a tensor without its bytes, if they are many and nothing is odd about them."""
     if part.end - part.value < _LEAST:
         return data[part.value : part.end]
     raw = [inner for inner in _fields(data, part.value, part.end) if inner.number == _RAW_DATA]
     if len(raw) != 1 or raw[0].wire != _BYTES or raw[0].end - raw[0].value < _LEAST:
         return data[part.value : part.end]
-    weights[number] = Place(path, raw[0].value, raw[0].end - raw[0].value)
+    weights[number] = (raw[0].value, raw[0].end)
     return data[part.value : raw[0].start] + data[raw[0].end : part.end]
 
 
