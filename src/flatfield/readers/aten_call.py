@@ -62,9 +62,10 @@ def weight_of(tensor: torch.Tensor) -> Weight | None:
 
     if isinstance(tensor, FakeTensor) or tensor.is_meta:
         return None
-    kept = tensor.detach()
 
     def load() -> npt.NDArray[np.floating]:
+        # detached here, not above: while a module runs on fake tensors, whatever an operator returns is fake
+        kept = tensor.detach()
         numbers: npt.NDArray[np.floating] = kept.to("cpu", torch.promote_types(kept.dtype, torch.float32)).numpy()
         return numbers
 

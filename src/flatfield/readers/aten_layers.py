@@ -129,6 +129,20 @@ def windows(call: Call, operator: Operator) -> Value:
     return call.trace.rearranged(call.operator, result, ax.reshape(result.axes, call.sizes[0]), call.sizes[0])
 
 
+def sliding(call: Call) -> Value:
+    """`Tensor.unfold`: windows along one axis, their places laid out on a new last axis."""
+    value, size, step = call.value("self"), int(call["size"]), int(call["step"])
+    axis = call["dimension"] % max(1, len(value.axes))
+    if size == step and value.shape[axis] % size == 0:
+        cut = (*value.shape[:axis], value.shape[axis] // size, size, *value.shape[axis + 1 :])
+        axes = ax.reshape(value.axes, cut)
+        moved = None if axes is None else (*axes[: axis + 1], *axes[axis + 2 :], axes[axis + 1])
+        return call.trace.rearranged(call.operator, value, moved, call.sizes[0])
+    sizes = call.sizes[0][:-1]
+    places = call.trace.windows(call.operator, value, axis, size, step, sizes, name=call.name)
+    return call.trace.added_axis(call.operator, [places], len(sizes), size)
+
+
 def pixel_shuffle(call: Call) -> Value:
     """`pixel_shuffle`: channels (c, r, r) become pixels; the trace finds it in the digits."""
     r, value = call["upscale_factor"], call.value("self")
@@ -184,6 +198,7 @@ LAYERS: dict[str, Handler] = {
     "max_unpool2d": unpool,
     "max_unpool3d": unpool,
     "im2col": partial(windows, operator="Unfold"),
+    "unfold": sliding,
     "col2im": partial(windows, operator="Fold"),
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,

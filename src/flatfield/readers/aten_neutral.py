@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 
 from flatfield.readers import axes as ax
 from flatfield.readers.aten_call import Call, weight_of
+from flatfield.readers.aten_lookups import LOOKUPS
 from flatfield.readers.trace import Value
 
 Handler = Callable[[Call], Value | list[Value]]
@@ -22,6 +22,11 @@ def elementwise(call: Call) -> Value:
     operands = call.values()
     alone = call.operator in ("add", "sub") or all(v.shape in ((), (1,)) for v in operands[1:])
     return call.trace.neutral(call.operator, operands, call.sizes[0], keeps_writer=alone)
+
+
+def copied(call: Call) -> Value:
+    """`copy_`: what stood in the target is gone."""
+    return call.trace.neutral("copy", [call.value("src")], call.sizes[0])
 
 
 def same(call: Call) -> Value:
@@ -53,6 +58,16 @@ def permuted(call: Call) -> Value:
         first, second = (call["dim0"] % rank, call["dim1"] % rank) if "dim0" in call.arguments else (0, rank - 1)
         order[first], order[second] = order[second], order[first]
     return call.trace.rearranged(call.operator, value, tuple(value.axes[i] for i in order), call.sizes[0])
+
+
+def turned(call: Call) -> Value:
+    """`rot90`: two axes change places with every odd turn."""
+    value = call.value("self")
+    first, second = (place % len(value.axes) for place in call["dims"])
+    axes = list(value.axes)
+    if call["k"] % 2:
+        axes[first], axes[second] = axes[second], axes[first]
+    return call.trace.rearranged(call.operator, value, tuple(axes), call.sizes[0])
 
 
 def expanded(call: Call) -> Value:
@@ -128,6 +143,13 @@ def product(call: Call) -> Value:
     return call.trace.product(call.operator, left, right, call.sizes[0])
 
 
+def distances(call: Call) -> Value:
+    """`cdist`: the rows of one by the rows of the other."""
+    left, right = call.value("x1"), call.value("x2")
+    columns = Value((*right.axes[:-2], right.axes[-1], right.axes[-2]), right.sources, right.between)
+    return call.trace.product(call.operator, left, columns, call.sizes[0])
+
+
 def attention(call: Call) -> list[Value]:
     """Scaled dot products: the rows of the query, the columns of the value."""
     query, values = call.value("query"), call.value("value")
@@ -138,12 +160,6 @@ def attention(call: Call) -> list[Value]:
 def made(call: Call) -> Value:
     """`new_empty`, `randn_like` and their kin take a shape from a tensor, and nothing else."""
     return call.trace.constant(call.sizes[0])
-
-
-def embedding(call: Call) -> Value:
-    """`embedding`: every index becomes a row of channels."""
-    value = call.value("indices")
-    return call.trace.added_axis(call.operator, [value], len(value.axes), call.sizes[0][-1])
 
 
 def recurrent(call: Call) -> list[Value]:
@@ -166,27 +182,9 @@ def as_complex(call: Call) -> Value:
     return call.trace.dropped_axis(call.operator, value, len(value.axes) - 1)
 
 
-def looked_up(call: Call) -> Value:
-    """`index_select`, `gather`, `index`: harmless on channels; on positions nobody knows what goes where."""
-    value = call.values()[0]
-    place = call["dim"] % max(1, len(value.axes)) if isinstance(call.arguments.get("dim"), int) else None
-    if place is not None and len(value.axes) == len(call.sizes[0]) and not ax.has_space((value.axes[place],)):
-        return call.trace.resized_axis(call.operator, [value], place, call.sizes[0])
-    return call.trace.opaque(call.name, call.operator, [value], call.sizes[0], "positions are looked up in a table")
-
-
-def blind(call: Call, reason: str) -> Value | list[Value]:
-    """An operator known to move positions in a way that no layer here describes."""
-    results = [call.trace.opaque(call.name, call.operator, call.values(), call.sizes[0], reason)]
-    return [*results, *(call.trace.constant(sizes) for sizes in call.sizes[1:])]
-
-
 def _each(handler: Handler, *names: str) -> dict[str, Handler]:
     return dict.fromkeys(names, handler)
 
-
-_SPECTRAL = partial(blind, reason="a Fourier transform: positions become frequencies")
-_GEOMETRIC = partial(blind, reason="positions are computed at run time")
 
 NEUTRAL: dict[str, Handler] = {
     **_each(same, "clone", "contiguous", "_to_copy", "detach", "alias", "lift_fresh", "lift_fresh_copy", "view_as",
@@ -194,7 +192,11 @@ NEUTRAL: dict[str, Handler] = {
     **_each(elementwise, "_softmax", "_log_softmax", "cumsum", "cumprod", "logcumsumexp", "flip", "roll", "where",
             "native_dropout", "channel_shuffle", "native_channel_shuffle", "fill", "masked_fill", "rrelu_with_noise",
             "_weight_norm_interface", "triu", "tril", "glu", "_prelu_kernel", "sort", "constant", "nan_to_num",
-            "copy", "zero", "bernoulli", "normal_functional", "_safe_softmax", "view_dtype"),
+            "hardswish", "log_sigmoid_forward", "complex", "polar", "floor_divide", "linalg_cross", "renorm",
+            "bucketize", "cummax", "cummin", "fake_quantize_per_tensor_affine_cachemask",
+            "fake_quantize_per_channel_affine_cachemask",
+            "zero", "bernoulli", "normal_functional", "_safe_softmax", "view_dtype"),
+    **_each(copied, "copy"),
     **_each(normalised, "native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training",
             "_batch_norm_with_update", "native_group_norm", "native_layer_norm", "_fused_rms_norm",
             "cudnn_batch_norm", "miopen_batch_norm"),
@@ -204,27 +206,26 @@ NEUTRAL: dict[str, Handler] = {
     **_each(expanded, "expand", "repeat"),
     **_each(reduced, "mean", "sum", "amax", "amin", "prod", "logsumexp", "std", "var", "linalg_vector_norm", "norm",
             "any", "all", "argmax", "argmin", "nansum"),
-    **_each(reduced_with_places, "max", "min", "var_mean", "std_mean", "median", "aminmax"),
+    **_each(reduced_with_places, "max", "min", "var_mean", "std_mean", "median", "nanmedian", "aminmax", "mode",
+            "kthvalue"),
     **_each(sliced, "slice"),
     **_each(parted, "split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk", "tensor_split"),
     **_each(unbound, "unbind"),
     **_each(selected, "select"),
     **_each(joined, "cat", "concat"),
     **_each(stacked, "stack"),
+    **_each(turned, "rot90"),
+    **_each(distances, "_cdist_forward", "_euclidean_dist"),
     **_each(product, "mm", "bmm", "addmm", "baddbmm", "matmul"),
     **_each(attention, "_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention",
             "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention",
             "_scaled_dot_product_attention_math", "scaled_dot_product_attention",
             "_scaled_dot_product_fused_attention_overrideable"),
-    **_each(embedding, "embedding"),
     **_each(made, "new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided", "empty_like", "zeros_like",
             "ones_like", "full_like", "rand_like", "randn_like", "randint_like"),
     **_each(recurrent, "_native_multi_head_attention", "_transformer_encoder_layer_fwd",
             "mkldnn_rnn_layer", "lstm", "gru", "rnn_tanh", "rnn_relu", "_cudnn_rnn"),
     **_each(as_real, "view_as_real"),
     **_each(as_complex, "view_as_complex"),
-    **_each(looked_up, "index_select", "gather", "index", "take", "take_along_dim", "_unsafe_index"),
-    **_each(_SPECTRAL, "_fft_r2c", "_fft_c2r", "_fft_c2c"),
-    **_each(_GEOMETRIC, "grid_sampler_2d", "grid_sampler_3d", "as_strided", "unfold", "index_put", "scatter",
-            "scatter_add", "index_add", "topk", "affine_grid_generator"),
+    **LOOKUPS,
 }  # fmt: skip

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Role = Literal["space", "channel", "batch", "copy", "constant"]
-_PREFERENCE: tuple[Role, ...] = ("space", "channel", "batch", "copy", "constant")
+Role = Literal["space", "channel", "batch", "copy", "zero", "constant"]
+_PREFERENCE: tuple[Role, ...] = ("space", "channel", "batch", "copy", "zero", "constant")
 _numbers = itertools.count()
 
 
@@ -151,6 +151,11 @@ def broadcast(operands: Sequence[Axes], sizes: Sequence[int]) -> Axes:
 def has_space(axes: Axes) -> bool:
     """True when any digit counts positions."""
     return any(atom.role == "space" for axis in axes for atom in axis)
+
+
+def space_axes(axes: Axes) -> list[int]:
+    """Places of the axes that count positions."""
+    return [place for place, axis in enumerate(axes) if any(atom.role == "space" for atom in axis)]
 
 
 def anonymous_channels(axes: Axes) -> Axes:

@@ -33,7 +33,8 @@ class Value:
     @property
     def constant(self) -> bool:
         """True when nothing of the network's input is in it."""
-        return not self.sources and all(atom.role in ("constant", "copy") for axis in self.axes for atom in axis)
+        roles = {atom.role for axis in self.axes for atom in axis}
+        return not self.sources and roles <= {"constant", "copy", "zero"}
 
 
 def merge(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -21,7 +21,9 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from flatfield.network import Network
 from flatfield.readers.aten_call import Call, bind
 from flatfield.readers.aten_layers import LAYERS
+from flatfield.readers.aten_lookups import unknown
 from flatfield.readers.aten_neutral import NEUTRAL
+from flatfield.readers.canvas import Canvas
 from flatfield.readers.trace import Trace, Value
 from flatfield.readers.visit import Path, eval_mode, map_tensors, module_paths, place, plain_name, tensors_in
 
@@ -69,7 +71,7 @@ class Recorder(TorchDispatchMode):
         self.trace = Trace()
         self.values = WeakTensorKeyDictionary()
         self.path: Path = []
-        self.views = WeakTensorKeyDictionary()  # a view of something still to be written -> what it is a view of
+        self.canvas = Canvas(self.trace, self.values)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -106,31 +108,25 @@ class Recorder(TorchDispatchMode):
         operator = plain_name(func)
         sizes = tuple(tuple(int(n) for n in tensor.shape) for tensor in tensors)
         call = Call(self.trace, func, place(self.path, operator), arguments, sizes, lambda t: before[id(t)])
-        if operator == "copy" and "self" in arguments:
-            values: Value | list[Value] = self._written(call)
-        elif operator in LAYERS:
-            values = LAYERS[operator](call)
+        if operator in LAYERS:
+            values: Value | list[Value] = LAYERS[operator](call)
         elif operator in NEUTRAL:
             values = NEUTRAL[operator](call)
         elif torch.Tag.pointwise in func.tags:
             values = NEUTRAL["where"](call)
         else:
-            values = [self.trace.opaque(call.name, operator, call.values(), size) for size in sizes]
+            values = unknown(call)
         named = values if isinstance(values, list) else [values]
         rest = [self.trace.constant(size) for size in sizes[len(named) :]]
         for tensor, value in zip(tensors, [*named, *rest], strict=False):
             self.values[tensor] = value
-        if operator in ("slice", "select") and named[0].constant:
-            self.views[tensors[0]] = (arguments["self"], arguments.get("step") or 1)
+        if operator in ("slice", "select"):
+            self.canvas.viewed(tensors[0], arguments, named[0])
+        elif _writes(func):
+            self.canvas.written(call.name, tensors[0], named[0], arguments["src"] if operator == "copy" else None)
 
-    def _written(self, call: Call) -> Value:
-        """`copy_`: the source's value goes to the target, and to whatever the target is a view of."""
-        target, value = call["self"], call.trace.neutral("copy", [call.value("src")], call.sizes[0])
-        while target in self.views:
-            target, step = self.views[target]
-            if step != 1 and value.sources:
-                call.trace.misunderstood(call.name, "copy", [value], call.sizes[0], "written to every other position")
-            known = self.value_of(target)
-            if known.constant and len(known.axes) == len(value.axes):
-                self.values[target] = value = call.trace.written_into(value, tuple(target.shape))
-        return self.trace.neutral("copy", [call.value("src")], call.sizes[0])
+
+def _writes(func: OpOverload) -> bool:
+    """True for an operator in place: its result is its first argument."""
+    first = func._schema.arguments[:1]
+    return any(argument.alias_info is not None and argument.alias_info.is_write for argument in first)

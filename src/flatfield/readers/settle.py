@@ -54,6 +54,43 @@ def repeated_pixels(axes: Axes) -> Layer | None:
     return _upsampling("Resize", "repeat", axes, inner) if any(inner) else None
 
 
+def zero_insertion(axes: Axes) -> Layer | None:
+    """Read `[position, zeros]` on an axis as a transposed convolution with a kernel of one tap."""
+    inner = [_inner_digits(axis, "zero") for axis in axes]
+    if not any(inner):
+        return None
+    layer = _upsampling("ConvTranspose", "zero_insertion", axes, inner)
+    return replace(layer, kernel=(1,) * layer.dims, mode="zeros", output_padding=tuple(s - 1 for s in layer.stride))
+
+
+def transposed(insertion: Layer, convolution: Layer) -> Layer:
+    """Make one transposed convolution of zeros put between positions and the convolution behind them."""
+    assert convolution.weight is not None
+    weight, groups = convolution.weight, convolution.groups
+    rows, columns, *kernel = weight.shape
+    reach = [d * (k - 1) for d, k in zip(convolution.dilation, kernel, strict=True)]
+
+    def turned() -> npt.NDArray[np.floating]:
+        split = weight.load().reshape(groups, rows // groups, columns, *kernel)
+        columns_first = np.swapaxes(split, 1, 2).reshape(groups * columns, rows // groups, *kernel)
+        return np.flip(columns_first, axis=tuple(range(2, columns_first.ndim)))
+
+    shape = (groups * columns, rows // groups, *kernel)
+    return replace(
+        convolution,
+        operator="ConvTranspose",
+        stride=insertion.stride,
+        input_size=insertion.input_size,
+        padding=tuple((r - a, r - b) for r, (a, b) in zip(reach, convolution.padding, strict=True)),
+        output_padding=insertion.output_padding,
+        weight=Weight(shape, turned),
+        weight_shape=shape,
+        inputs=insertion.inputs,
+        between=insertion.between,
+        multiply_adds=convolution.multiply_adds // math.prod(insertion.stride),
+    )
+
+
 def pixel_unshuffle(axes: Axes) -> Layer | None:
     """Read positions that moved among the channels, fine digits first to go, as space to depth."""
     moved = {
@@ -72,12 +109,24 @@ def pixel_unshuffle(axes: Axes) -> Layer | None:
 
 
 def pixel_shuffle(axes: Axes) -> tuple[Layer, tuple[tuple[Atom, ...], ...]] | None:
-    """Read `[position, channel digits]` on an axis as a pixel shuffle; also gives the digits of each axis."""
-    inner = [_inner_digits(axis, "channel") for axis in axes]
+    """Read `[position, channel digits]` on an axis as a pixel shuffle; also gives the digits of each axis.
+
+    Digits of a constant are a pattern that was multiplied on: a shuffle as well, of numbers nobody knows.
+    """
+    inner = [_inner_digits(axis, "channel") or _inner_digits(axis, "constant") for axis in axes]
     if not any(inner):
         return None
     digits = tuple(inner[i] for i, axis in enumerate(axes) if any(atom.role == "space" for atom in axis))
     return _upsampling("PixelShuffle", "pixel_shuffle", axes, inner), digits
+
+
+def mosaic(axes: Axes) -> bool:
+    """True when some of the channels stand in front of the positions: copies side by side, no pixel shuffle."""
+    return any(
+        axis[0].role == "channel" and not axis[0].whole and {atom.role for atom in axis[1:]} == {"space"}
+        for axis in axes
+        if len(axis) > 1
+    )
 
 
 def sub_pixel(writer: Layer, shuffle: Layer, digits: Sequence[Sequence[Atom]]) -> Layer:

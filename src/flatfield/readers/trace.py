@@ -14,9 +14,18 @@ from typing import Any
 from flatfield.core.taps import Ints, Pairs
 from flatfield.network import Layer, Network, Operator, Weight
 from flatfield.readers import axes as ax
-from flatfield.readers.axes import Atom, Axes, Axis
+from flatfield.readers.axes import Atom, Axes, Axis, Role
 from flatfield.readers.ledger import Ledger, Value, merge
-from flatfield.readers.settle import narrowed, pixel_shuffle, pixel_unshuffle, repeated_pixels, sub_pixel
+from flatfield.readers.settle import (
+    mosaic,
+    narrowed,
+    pixel_shuffle,
+    pixel_unshuffle,
+    repeated_pixels,
+    sub_pixel,
+    transposed,
+    zero_insertion,
+)
 
 __all__ = ["Trace", "Value"]
 
@@ -77,8 +86,22 @@ class Trace(Ledger):
             multiply_adds=multiply_adds,
         )
         known = {self.layers[source].dims for source in value.sources}
-        self.layers[name] = narrowed(noted, known.pop()) if len(known) == 1 else noted
+        # what comes straight from an input has as many dimensions as it has axes of more than one place
+        known = known or {len(ax.space_axes(value.axes))}
+        self.layers[name] = self._joined(narrowed(noted, known.pop()) if len(known) == 1 else noted)
         return Value(self._written_by(name, tuple(output), dims), (name,))
+
+    def _joined(self, noted: Layer) -> Layer:
+        """A convolution behind zeros that nobody else reads is one transposed convolution with them."""
+        before = self.layers.get(noted.inputs[0]) if len(noted.inputs) == 1 else None
+        if before is None or before.operator != "ConvTranspose" or before.mode != "zeros":
+            return noted
+        alone = not any(before.name in layer.inputs for layer in self.layers.values())
+        plain = noted.operator == "Conv" and set(noted.stride) == {1} and not noted.between
+        if not (alone and plain and noted.weight is not None and noted.dims == before.dims):
+            return noted
+        del self.layers[before.name]
+        return transposed(before, noted)
 
     def _written_by(self, name: str, sizes: Ints, dims: int) -> Axes:
         lead = sizes[: len(sizes) - dims]
@@ -109,8 +132,9 @@ class Trace(Ledger):
         lead = len(sizes) - len(pairs)
         before = value.pad or ((0, 0),) * len(sizes)
         own = ((0, 0),) * lead + tuple((int(a), int(b)) for a, b in pairs)
+        single: Role = "copy" if mode == "replicate" else "zero"
         axes = tuple(
-            axis if pair == (0, 0) else ax.fresh(axis[0].role if axis else "space", n)
+            axis if pair == (0, 0) else ax.fresh(axis[0].role if axis else single, n)
             for axis, pair, n in zip(value.axes, own, sizes, strict=True)
         )
         total = tuple((a + c, b + d) for (a, b), (c, d) in zip(before, own, strict=True))
@@ -120,17 +144,28 @@ class Trace(Ledger):
         self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int], *, name: str = "slice"
     ) -> Value:
         """A slice: every `step`-th entry of an axis, which is a layer of its own when it skips positions."""
-        space = [i for i, digits in enumerate(value.axes) if any(atom.role == "space" for atom in digits)]
-        if step == 1 or axis not in space:
+        if step == 1:
             return self.resized_axis(operator, [value], axis, sizes)
+        return self.windows(operator, value, axis, 1, step, sizes, name=name)
+
+    def windows(
+        self, operator: str, value: Value, axis: int, size: int, step: int, sizes: Sequence[int], *, name: str
+    ) -> Value:
+        """Windows of `size` entries along one axis, `step` apart: a layer where the axis counts positions."""
+        space = ax.space_axes(value.axes)
+        result = self.resized_axis(operator, [value], axis, sizes)
+        if axis not in space:
+            return result
         name = self.unique(name, self.layers)
         dims = len(space)
         self.layers[name] = Layer(
-            name=name, operator="Slice", kernel=(1,) * dims, stride=tuple(step if i == axis else 1 for i in space),
+            name=name, operator="Slice" if size == 1 else "Unfold",
+            kernel=tuple(size if i == axis else 1 for i in space),
+            stride=tuple(step if i == axis else 1 for i in space),
             input_size=tuple(value.shape[i] for i in space), output_size=tuple(sizes[i] for i in space),
             padding=((0, 0),) * dims, dilation=(1,) * dims, output_padding=(0,) * dims, **_came_from(value),
         )  # fmt: skip
-        return replace(self.resized_axis(operator, [value], axis, sizes), sources=(name,), between=())
+        return replace(result, sources=(name,), between=())
 
     def neutral(
         self, operator: str, operands: Sequence[Value], sizes: Sequence[int], *, keeps_writer: bool = False
@@ -156,7 +191,11 @@ class Trace(Ledger):
         if shuffle is not None:
             layer, digits = shuffle
             value = self._settled(value, self._with_writer(value, replace(layer, name=name or layer.name), digits))
-        for built in (repeated_pixels(value.axes), pixel_unshuffle(value.axes)):
+        if mosaic(value.axes):
+            reason = "channels side by side: a pixel shuffle with its phases in front of the positions"
+            self.misunderstood(name or "view", "view", [value], value.shape, reason)
+        for rule in (zero_insertion, repeated_pixels, pixel_unshuffle):
+            built = rule(value.axes)
             if built is not None:
                 name = self.unique(built.name, self.layers)
                 value = self._settled(value, replace(built, name=name, **_came_from(value)))
