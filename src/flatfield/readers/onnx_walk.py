@@ -22,7 +22,7 @@ from flatfield.readers.onnx_wire import Place
 from flatfield.readers.trace import Trace, Value
 
 Scope = MutableMapping[str, Tensor | None]
-_MOST_NODES = 1 << 20  # functions that call functions grow without end
+_MOST_NODES = 1 << 17  # functions that call functions grow without end
 _MOST_DEPTH = 32  # of functions and branches in each other
 ADVICE = "export the model again, or see what onnx.checker.check_model says of it"
 
