@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from flatfield.network import Layer, Network
@@ -17,7 +18,7 @@ from flatfield.rules import (
     uneven_subpixel,
     zero_border,
 )
-from flatfield.rules.rule import Hit, Rule, times
+from flatfield.rules.rule import Rule, times
 
 RULES: tuple[Rule, ...] = (
     uneven_overlap.RULE,
@@ -57,12 +58,19 @@ def _ask(rule: Rule, network: Network) -> Iterator[Finding]:
         if remover is None:
             yield Finding(rule.code, rule.level, hit.layer.name, hit.message, hit.cure)
         else:
-            yield Finding(rule.code, "note", hit.layer.name, f"{hit.message}; {_why(remover, hit)}", hit.cure)
+            reason = f"{hit.message}; lowered: {_why(network, remover, hit.layer)}"
+            yield Finding(rule.code, "note", hit.layer.name, reason, hit.cure)
 
 
-def _why(remover: Layer, hit: Hit) -> str:
-    shape = f"{remover.operator} {times(remover.kernel)}, stride {times(remover.stride)}"
-    return f"lowered: {remover.name} ({shape}) sums every period of {times(hit.layer.stride)} evenly and removes it"
+def _why(network: Network, remover: Layer, source: Layer) -> str:
+    """Say how the remover does it: a box sums every phase alike, a stride meets the same phase everywhere."""
+    reached = network.follow(source)
+    arriving = [reached[name] for name in remover.inputs if name in reached]
+    period = tuple(math.lcm(*axis) for axis in zip(*arriving, strict=True))
+    shape = f"{remover.name} ({remover.operator} {times(remover.kernel)}, stride {times(remover.stride)})"
+    if remover.removes(period):
+        return f"{shape} sums every period of {times(period)} evenly and removes it"
+    return f"{shape} steps over whole periods of {times(period)} and meets the same phase everywhere"
 
 
 __all__ = ["RULES", "Rule", "examine", "find_rule"]
