@@ -65,7 +65,9 @@ def blur(x: Tensor, kernels: Sequence[Sequence[float]], stride: Sequence[int], p
     dims, channels = len(kernels), x.shape[1]
     pairs = tuple(((len(k) - 1) // 2, len(k) // 2) for k in kernels)
     check_room(x.shape[2:], pairs, padding_mode, "a")
-    kernel = x.new_tensor(reduce(np.multiply.outer, [np.array(k) for k in kernels]).tolist())
+    kernel = x.new_tensor(kernels[0])
+    for other in kernels[1:]:
+        kernel = kernel.unsqueeze(-1) * x.new_tensor(other)
     weight = kernel.expand(channels, 1, *kernel.shape)
     return CONVOLUTION[dims](pad_high(x, pairs, padding_mode), weight, stride=list(stride), groups=channels)
 

@@ -34,11 +34,16 @@ class FlatWeight(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Give the flat weight nearest to `weight`."""
-        exact = torch.promote_types(weight.dtype, torch.float32)
-        kernels = self._kernels(weight.to(exact))
-        # matmul under autocast would round what has just been made flat
-        with torch.autocast(weight.device.type, enabled=False):
-            flat = kernels.reshape(-1, len(self.projection)) @ self.projection.to(exact)
+        double = weight.dtype == torch.float64
+        kernels = self._kernels(weight if double else weight.float())
+        projection = self.projection if double else self.projection.float()
+        device = weight.device.type
+        rows = kernels.reshape(-1, len(projection))
+        if torch.is_autocast_enabled(device):  # would round what has just been made flat
+            with torch.autocast(device, enabled=False):
+                flat = rows @ projection
+        else:
+            flat = rows @ projection
         return self._weight(flat.view(kernels.shape), weight.shape).to(weight.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:

@@ -10,15 +10,13 @@ from torch import Tensor
 
 from flatfield.nn.kept import Kept
 from flatfield.nn.resampling import Padding, Resampling, Scale, resampling
-from flatfield.nn.ways import mixed
 from flatfield.nn.ways.borders import Borders, borders, extend, fill_strips, room
 from flatfield.nn.ways.choice import can_mix, check_way, choose, forced, watched
 from flatfield.nn.ways.layout import memory_format
-from flatfield.nn.ways.mixing import mix
+from flatfield.nn.ways.mixing import matrices, mix_axes, plan_of
 from flatfield.nn.ways.phases import phase_kernels, phased
 from flatfield.nn.ways.plain import check_room, plain
 from flatfield.nn.ways.smoothing import smooth
-from flatfield.nn.ways.terms import Plan
 from flatfield.nn.ways.transposed import folded_kernel, transposed
 
 Base = Callable[[Tensor, Tensor, Tensor | None, Borders, Resampling, Kept], Tensor]
@@ -87,8 +85,8 @@ def _way(x: Tensor, weight: Tensor, r: Resampling, asked: str | None) -> str:
             return asked
         raise ValueError(f"way {asked!r} can't do {r} on {tuple(x.shape)} of {x.dtype}: leave the choice open")
     wanted = forced()
-    if not foldable:
-        return "plain"
+    if not foldable or (r.smooth and torch.compiler.is_compiling()):
+        return "plain"  # compilers fuse a smooth interpolation into its padding; strips would stand in the way
     if wanted is not None and (wanted != "mixed" or can_mix(x, weight, r)):
         return wanted
     return choose(x, weight, r)
@@ -115,10 +113,10 @@ def _by_phases(x: Tensor, weight: Tensor, bias: Tensor | None, b: Borders, r: Re
 
 
 def _by_mixed(x: Tensor, weight: Tensor, bias: Tensor | None, b: Borders, r: Resampling, kept: Kept | None) -> Tensor:
-    plan = Plan(b.axes)
+    plan = plan_of(b.axes)
     with torch.no_grad():
-        matrices = _folded(weight, kept, ("mixed", plan.axes), lambda: mixed.matrices(weight, plan))
-    return mix(x, weight, bias, matrices, plan)
+        folded = _folded(weight, kept, ("mixed", plan.axes), lambda: matrices(weight, plan))
+    return mix_axes(x, weight, bias, folded, plan)
 
 
 BASES = {"mixed": _by_mixed, "phases": _by_phases, "transposed": _by_transposed}

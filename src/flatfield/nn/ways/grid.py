@@ -10,7 +10,7 @@ from torch import Tensor
 
 from flatfield.nn.ways.terms import Plan
 
-BAND_BYTES = 12 << 20
+BAND_BYTES = 8 << 20
 """Bytes of maps a band holds: the knee of the benchmark on 2 cores (half and double cost 2 to 5 %)."""
 
 
@@ -114,8 +114,6 @@ class Grid:
     def lines(self, band: Band) -> tuple[int, ...]:
         """Shape of a band's stretch of the grid, (images, *padded sizes)."""
         axes, images = self.plan.axes, band.last - band.first
-        if len(axes) == 1:  # the shifted sums read past the last cell
-            return (images, band.stop - band.start + axes[0].high - axes[0].low)
         first = axes[0].padded if images > 1 else band.stop - band.start
         return (images, first, *(axis.padded for axis in axes[1:]))
 
@@ -134,8 +132,6 @@ class Grid:
         lead, last = self.plan.lead, self.plan.last
         view: Tensor = flat.unflatten(-1, (last.kernel, flat.shape[-1] // last.kernel))
         view = view.unflatten(1, self.lines(band))
-        if not lead:
-            return view.squeeze(0)
         view = view.unflatten(0, [axis.scale for axis in lead])
         for a, axis in enumerate(lead):
             cells = band.stop - band.start if a == 0 else axis.cells

@@ -61,7 +61,11 @@ def _shift_and_add(maps: Tensor, out: Tensor, plan: Plan) -> None:
     """Write the phases of the last axis: `out[n, g] = sum over t of maps[n + shift(g, t), t]`."""
     last = plan.last
     # positions innermost: writing every second number is slow, but pairs can be written as complex numbers
-    pairs = last.scale == 2 and out.stride(-2) == 1 and out.dtype in (torch.float32, torch.float64)
+    pairs = out.stride(-1) != 1 and out.dtype in (torch.float32, torch.float64)
+    if pairs and last.scale == 1 and [axis.scale for axis in plan.lead] == [2] and last.kernel == 1:
+        torch.complex(maps[0], maps[1], out=torch.view_as_complex(out.movedim(0, -1)))
+        return
+    pairs = pairs and last.scale == 2
     written = []
     for g in range(last.scale):
         shifts = [last.shift(g, t) - last.low for t in range(last.kernel)]

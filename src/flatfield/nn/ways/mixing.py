@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,23 +11,19 @@ from torch import Tensor
 
 from flatfield.nn.ways import mixed
 from flatfield.nn.ways.layout import memory_format
-from flatfield.nn.ways.terms import Plan
+from flatfield.nn.ways.terms import Axis, Plan
 from flatfield.nn.ways.transposed import folded_kernel, transposed
 
 
 class Mixed(torch.autograd.Function):
-    """Nearest resize-convolution of a plan; `matrices` are the folded weights, or None to fold here."""
+    """Nearest resize-convolution of a plan; `matrices` are the folded weights."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, matrices: Tensor | None, plan: Plan
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, matrices: Tensor, plan: Plan) -> Tensor:
         """Compute and save `x` and `weight`."""
         ctx.plan, ctx.layout = plan, memory_format(x, weight)
         last = ctx.layout is not torch.contiguous_format
         ctx.save_for_backward(x, weight)
-        if matrices is None:
-            matrices = mixed.matrices(weight, plan)
         y = mixed.forward(x, matrices, bias, plan, last)
         sizes = [axis.outputs for axis in plan.axes]
         if list(y.shape[2:]) == sizes:
@@ -59,6 +55,26 @@ class Mixed(torch.autograd.Function):
 
 mix: Callable[..., Tensor] = Mixed.apply
 """`Mixed` as a function of (x, weight, bias, matrices, plan)."""
+
+ONE = Axis(kernel=1, scale=1, offset=0, inputs=1, outputs=1)
+"""The second axis of 1-d: with it the only real axis is taken by terms, which is less work than sums."""
+
+
+def plan_of(axes: Sequence[Axis]) -> Plan:
+    """Plan a nearest resize-convolution; one axis gets a second of size 1."""
+    return Plan((*axes, ONE) if len(axes) == 1 else tuple(axes))
+
+
+def matrices(weight: Tensor, plan: Plan) -> Tensor:
+    """Fold `weight` (out, in, *kernel) for a plan."""
+    return mixed.matrices(weight.unsqueeze(-1) if weight.dim() == 3 else weight, plan)
+
+
+def mix_axes(x: Tensor, weight: Tensor, bias: Tensor | None, matrices: Tensor, plan: Plan) -> Tensor:
+    """Compute the nearest resize-convolution of `plan` from its `matrices`, differentiably."""
+    if x.dim() == 3:
+        return mix(x.unsqueeze(-1), weight.unsqueeze(-1), bias, matrices, plan).squeeze(-1)
+    return mix(x, weight, bias, matrices, plan)
 
 
 def _cut(y: Tensor, sizes: list[int]) -> Tensor:

@@ -43,10 +43,10 @@ def readers(kernel: int, scale: int, like: Tensor) -> Tensor:
     tensor([[2., 1.],
             [1., 2.]])
     """
-    taps = torch.arange(kernel, device=like.device)[:, None, None]
-    phases = torch.arange(scale, device=like.device)[:, None]
-    inputs = torch.arange(reach(kernel, scale), device=like.device)
-    return ((taps + phases) // scale == inputs).to(like.dtype)
+    inputs = range(reach(kernel, scale))
+    return like.new_tensor(
+        [[[float((t + f) // scale == n) for n in inputs] for f in range(scale)] for t in range(kernel)]
+    )
 
 
 def phase_kernels(weight: Tensor, scale: Sequence[int]) -> Tensor:

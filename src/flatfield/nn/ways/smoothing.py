@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,9 @@ from torch import Tensor
 from flatfield.core import interpolation_kernel
 from flatfield.nn.ways.plain import CONVOLUTION
 
+_KERNELS: dict[tuple[int, str], tuple[float, ...]] = {}
 
-@cache
+
 def smoothing_kernel(scale: int, mode: str) -> tuple[float, ...]:
     """Divide the kernel of an interpolation by the box of the nearest one: always possible, always symmetric.
 
@@ -25,10 +25,15 @@ def smoothing_kernel(scale: int, mode: str) -> tuple[float, ...]:
     >>> smoothing_kernel(2, "bilinear"), smoothing_kernel(3, "nearest")
     ((0.25, 0.5, 0.25), (1.0,))
     """
+    if mode.startswith("nearest"):
+        return (1.0,)
+    if (scale, mode) in _KERNELS:
+        return _KERNELS[scale, mode]
     known = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
     kernel, _ = interpolation_kernel(scale, known)  # type: ignore[arg-type]
     quotient, _ = np.polydiv(kernel, np.ones(scale))
-    return tuple(float(tap) for tap in quotient)
+    _KERNELS[scale, mode] = tuple(float(tap) for tap in quotient)
+    return _KERNELS[scale, mode]
 
 
 def _smooth_axes(y: Tensor, kernels: Sequence[Sequence[float]], full: bool) -> Tensor:

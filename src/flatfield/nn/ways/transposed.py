@@ -20,8 +20,8 @@ def box(kernel: int, scale: int, like: Tensor) -> Tensor:
     tensor([[1., 1., 0.],
             [0., 1., 1.]])
     """
-    offset = torch.arange(kernel + scale - 1, device=like.device) - torch.arange(kernel, device=like.device)[:, None]
-    return ((offset >= 0) & (offset < scale)).to(like.dtype)
+    columns = range(kernel + scale - 1)
+    return like.new_tensor([[float(0 <= column - tap < scale) for column in columns] for tap in range(kernel)])
 
 
 def folded_kernel(weight: Tensor, scale: Sequence[int], groups: int = 1) -> Tensor:
@@ -35,7 +35,7 @@ def folded_kernel(weight: Tensor, scale: Sequence[int], groups: int = 1) -> Tens
     """
     out, per_group, *kernel = weight.shape
     split = weight.reshape(groups, out // groups, per_group, *kernel).transpose(1, 2)
-    folded = split.reshape(groups * per_group, out // groups, *kernel).flip(*range(2, 2 + len(kernel)))
+    folded = split.reshape(groups * per_group, out // groups, *kernel).flip([2 + axis for axis in range(len(scale))])
     for k, s in zip(kernel, scale, strict=True):  # axis 2 is always the next; the folded one goes to the end
         folded = torch.tensordot(folded, box(k, s, weight), dims=([2], [0]))
     return folded
