@@ -67,8 +67,9 @@ def _windowed(call: Call, value: Value, axis: int, places: Array, sizes: Ints) -
     positions = int(np.argmax(places.shape))
     count, step = places.shape[positions], abs(int(steps[positions].flat[0])) if steps[positions].size else 1
     rows = (*value.shape[:axis], count, *value.shape[axis + 1 :])
-    row = call.trace.strided(call.operator, value, axis, step or 1, rows, name=call.name)
-    return call.trace.added_axis(call.operator, [row], axis + 1 - positions, places.shape[1 - positions])
+    taps = places.shape[1 - positions]
+    row = call.trace.windows(call.operator, value, axis, taps, step or 1, rows, name=call.name)
+    return call.trace.added_axis(call.operator, [row], axis + 1 - positions, taps)
 
 
 def gather_elements(call: Call) -> Value:

@@ -12,6 +12,7 @@ from flatfield.readers import axes as ax
 from flatfield.readers.onnx_call import Call, NotUnderstoodError, Result, Tensor, broadcast_shape, counted
 from flatfield.readers.onnx_tensors import Array, MalformedError, array_weight, checked_shape
 from flatfield.readers.onnx_views import joined
+from flatfield.readers.settle import mosaic
 from flatfield.readers.trace import Value
 
 _MOST_ENTRIES = 1 << 12  # of a constant that an operator makes out of nothing and that is kept
@@ -48,7 +49,11 @@ def first(call: Call, count: int = 1, start: int = 0, step: int = 1) -> Result:
 def normalised(call: Call) -> Result:
     """Read a normalisation: channels are mixed with statistics."""
     value = call.value(0)
-    return [call.trace.neutral(call.operator, [value], value.shape), *_details(call, value)]
+    if mosaic(value.axes):  # channels of a group beside the positions: exporters lay them out so for one norm
+        result = call.trace.arranged(call.operator, [value], ax.anonymous_channels(value.axes))
+    else:
+        result = call.trace.neutral(call.operator, [value], value.shape)
+    return [result, *_details(call, value)]
 
 
 def _details(call: Call, value: Value) -> list[Tensor]:

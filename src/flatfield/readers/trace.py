@@ -130,7 +130,7 @@ class Trace(Ledger):
         """Padding (or cropping) of the last axes by (before, after); the layer behind it counts it as its own."""
         value = self.settle(value)
         lead = len(sizes) - len(pairs)
-        before = value.pad or ((0, 0),) * len(sizes)
+        before = value.pad if value.pad and value.pad_mode == mode else ((0, 0),) * len(sizes)
         own = ((0, 0),) * lead + tuple((int(a), int(b)) for a, b in pairs)
         single: Role = "copy" if mode == "replicate" else "zero"
         axes = tuple(
@@ -139,6 +139,12 @@ class Trace(Ledger):
         )
         total = tuple((a + c, b + d) for (a, b), (c, d) in zip(before, own, strict=True))
         return replace(value, axes=axes, pad=total, pad_mode=mode)
+
+    def resized_axis(self, operator: str, operands: Sequence[Value], axis: int, sizes: Sequence[int]) -> Value:
+        """Cropping or concatenation; an axis that is cut holds pixels from there on, not phases."""
+        mixed = {atom.role for value in operands for atom in value.axes[axis]} > {"space"}
+        operands = [self.settle(value) for value in operands] if mixed else operands
+        return Ledger.resized_axis(self, operator, operands, axis, sizes)
 
     def strided(
         self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int], *, name: str = "slice"
@@ -171,7 +177,8 @@ class Trace(Ledger):
         self, operator: str, operands: Sequence[Value], sizes: Sequence[int], *, keeps_writer: bool = False
     ) -> Value:
         """An elementwise operator or a normalisation; one that mixes channels sees shuffled ones as pixels."""
-        if not keeps_writer:
+        alone = sum(bool(value.sources) or ax.has_space(value.axes) for value in operands) == 1
+        if not (keeps_writer and alone):
             operands = [self.settle(value) if value.shape == tuple(sizes) else value for value in operands]
         return Ledger.neutral(self, operator, operands, sizes, keeps_writer=keeps_writer)
 
