@@ -50,7 +50,8 @@ def target_uri(target: str) -> str:
     """
     windows = PureWindowsPath(target)
     if len(windows.drive) > 1 and windows.is_absolute():
-        return f"file:///{quote(windows.as_posix(), safe='/:', errors='surrogatepass')}".replace("////", "//")
+        path = quote(windows.as_posix(), safe="/:", errors="surrogatepass")
+        return f"file:{path}" if path.startswith("//") else f"file:///{path}"
     return quote(target, errors="surrogatepass")
 
 
