@@ -1,0 +1,1 @@
+"""Benchmarks of `flatfield.nn`: the table of resize-convolution, and the fit of its cost model."""
