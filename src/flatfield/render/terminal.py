@@ -21,6 +21,12 @@ def render_terminal(report: Report, *, every_layer: bool = False) -> RenderableT
     """Give a report as something rich prints: layers, findings by level, and what to do.
 
     Layers that keep their positions one to one are counted, not listed, unless `every_layer`.
+
+    >>> Console().print(render_terminal(Report(target="empty.onnx")))
+    empty.onnx
+    no layer that looks at more than one position
+    <BLANKLINE>
+    No layer draws a grid.
     """
     parts = [Text(printable(report.target), style="bold"), *_layers(report, every_layer), *_findings(report)]
     return Group(*parts, *_unread(report), _advice(report))
@@ -36,7 +42,11 @@ def render_text(report: Report, *, width: int = 120, every_layer: bool = True) -
 
 
 def plain_text(page: RenderableType, *, width: int) -> str:
-    """Lay out what a terminal would show as lines of text: no colour, no blanks at the ends."""
+    """Lay out what a terminal would show as lines of text: no colour, no blanks at the ends.
+
+    >>> plain_text(Text("a grid of period 2", style="red"), width=12)
+    'a grid of\\nperiod 2\\n'
+    """
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     console.print(page)
     assert isinstance(console.file, io.StringIO)

@@ -46,7 +46,12 @@ def find_rule(code: str) -> Rule:
 
 
 def examine(network: Network, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
-    """Ask every rule about a network; findings come worst first, then in the network's order."""
+    """Ask every rule about a network; findings come worst first, then in the network's order.
+
+    >>> up = Layer("up", "ConvTranspose", kernel=(3,), stride=(2,), input_size=(8,), output_size=(17,))
+    >>> [(finding.code, finding.level) for finding in examine(Network("one layer", (up,), outputs=("up",)))]
+    [('FF001', 'error'), ('FF009', 'note')]
+    """
     findings = [finding for rule in rules for finding in _ask(rule, network)]
     order = {layer.name: place for place, layer in enumerate(network.layers)}
     return tuple(sorted(findings, key=lambda f: (LEVELS.index(f.level), order[f.layer], f.code)))
