@@ -81,6 +81,79 @@ class UnreadReport:
 
 
 @dataclass(frozen=True)
+class ToneReport:
+    """One tone of a grid in sound: frequency in Hz, level in dB below a sine of amplitude 1."""
+
+    frequency: float
+    level: float
+
+
+@dataclass(frozen=True)
+class ProbeLayerReport:
+    """One layer as a flat field passed it.
+
+    `before` and `after` are the unevenness of what arrives and what leaves, `alone` of what leaves when all earlier
+    layers are flat (None for layers that do not upsample: they bring nothing in); `share` is this layer's part of
+    the grid's power at the output; `peak_to_peak` (output units) and `period` (output positions) are of that part.
+    """
+
+    name: str
+    operator: str
+    before: float
+    after: float
+    alone: float | None = None
+    share: float | None = None
+    peak_to_peak: float | None = None
+    period: Ints = ()
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """What a flat gradient at the output becomes at the input: the grid of saliency maps and discriminators.
+
+    `unevenness` is of the mean over `inputs` inputs (1: a flat field, exact), `variance_unevenness` of the variance
+    over them; `jittered` of the mean over `shifts` shifts of the input.
+    """
+
+    unevenness: float
+    period: Ints
+    inputs: int = 1
+    variance_unevenness: float | None = None
+    jittered: float | None = None
+    shifts: int = 0
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """What the network made of a flat field.
+
+    `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's; `start` is where the flat
+    field began, "input" or a layer; `tile` is one period of the output, (channels, *space) flattened, with its shape
+    in `tile_shape` (empty where it is too large to list). `ramp` is the grid on a ramp, relative to its rise over a
+    period; `stripes` the unevenness along stripes; None where they could not be run.
+    """
+
+    unevenness: float
+    peak_to_peak: float
+    period: Ints
+    layers: tuple[ProbeLayerReport, ...] = ()
+    start: str = "input"
+    tile: tuple[float, ...] = ()
+    tile_shape: Ints = ()
+    tones: tuple[ToneReport, ...] = ()
+    ramp: float | None = None
+    stripes: float | None = None
+    gradient: GradientReport | None = None
+    unhonoured: tuple[UnreadReport, ...] = ()
+
+    @property
+    def guilty(self) -> ProbeLayerReport | None:
+        """The layer with the largest share of the grid at the output."""
+        drawn = [layer for layer in self.layers if layer.share]
+        return max(drawn, key=lambda layer: layer.share or 0.0, default=None)
+
+
+@dataclass(frozen=True)
 class Report:
     """All that was found in one network.
 
@@ -95,6 +168,7 @@ class Report:
     unread: tuple[UnreadReport, ...] = ()
     inputs: tuple[Ints, ...] = ()
     rate: float | None = None
+    probe: ProbeReport | None = None
     version: str = ""
     schema_version: int = SCHEMA_VERSION
 

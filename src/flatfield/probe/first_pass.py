@@ -1,0 +1,62 @@
+"""FirstPass: the network on its example input, as it is; what the runs on flat fields need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from flatfield.probe.statistics import NORMS, Statistics
+from flatfield.probe.torus import LAYERS, rank, upsamples
+from flatfield.probe.torus_call import TorusCall
+from flatfield.probe.unhonoured import Ledger
+from flatfield.readers.aten_call import bind
+from flatfield.readers.visit import Path, place, plain_name
+
+
+class FirstPass(TorchDispatchMode):
+    """Write down statistics, upsampling layers, and how far sizes shrink."""
+
+    def __init__(self, path: Path) -> None:
+        TorchDispatchMode.__init__(self)
+        self.path = path
+        self.statistics = Statistics()
+        self.upsamplers: list[tuple[str, tuple[int, ...]]] = []
+        self.layers: list[str] = []
+        self.smallest: dict[int, list[int]] = {}
+        self.nothing = WeakTensorKeyDictionary()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: not asking to be skipped saves importing the compiler."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one operator, then look at it."""
+        kwargs = kwargs or {}
+        operator = plain_name(func)
+        result = func(*args, **kwargs)
+        if operator in NORMS or operator in LAYERS:
+            name = place(self.path, operator)
+            call = TorusCall(func, name, operator, bind(func, args, kwargs), self.nothing, Ledger())
+            if operator in NORMS:
+                self.statistics.write(call, result)
+            else:
+                self._look(call, result[0] if isinstance(result, tuple) else result)
+        return result
+
+    def _look(self, call: TorusCall, result: torch.Tensor) -> None:
+        dims = rank(call)
+        self.layers.append(call.name)
+        if upsamples(call):
+            self.upsamplers.append((call.name, tuple(call.first().shape[-dims:])))
+        for size in (call.first().shape, result.shape):
+            if len(size) >= dims + 1 and call.operator not in ("im2col", "col2im"):
+                least = self.smallest.setdefault(dims, list(size[-dims:]))
+                self.smallest[dims] = [min(a, b) for a, b in zip(least, size[-dims:], strict=True)]

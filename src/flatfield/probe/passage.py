@@ -1,0 +1,95 @@
+"""Passage: one run of a PyTorch module on a flat field, with nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from flatfield.core.taps import Ints
+from flatfield.probe.first_pass import FirstPass
+from flatfield.probe.period import Periods
+from flatfield.probe.torus import FIRST, INPUT, CircularPads, Plan, Step, Torus
+from flatfield.probe.unhonoured import Ledger, NoGridError
+from flatfield.probe.untouched import untouched
+from flatfield.readers.visit import Path, map_tensors, module_paths, tensors_in
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What came out of one run: the output that comes from the flat field, with its periods, and the layers."""
+
+    output: torch.Tensor
+    periods: Periods
+    steps: tuple[Step, ...]
+    ledger: Ledger
+    start: str
+    size: Ints
+    upsamplers: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module with its example input; every run is one call."""
+
+    module: nn.Module
+    inputs: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+
+    def first_pass(self) -> FirstPass:
+        """Run the example as it is."""
+        path: Path = []
+        seen = FirstPass(path)
+        with untouched(self.module, (self.inputs, self.keywords)), module_paths(self.module, path), seen:
+            self.module(*self.inputs, **self.keywords)
+        return seen
+
+    def run(self, plan: Plan, seen: FirstPass) -> Passage:
+        """Run once as planned. Raises `NoGridError` where nothing flat reaches the output."""
+        path: Path = []
+        torus = Torus(plan, replace(seen.statistics), path)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(untouched(self.module, (self.inputs, self.keywords)))
+            inputs, keywords = self._fed(torus)
+            stack.enter_context(module_paths(self.module, path))
+            stack.enter_context(CircularPads(torus))
+            stack.enter_context(torus)
+            result = self.module(*inputs, **keywords)
+        output = next((t for t in tensors_in(result) if t in torus.known), None)
+        if output is None:
+            raise NoGridError("no output has positions that come from the flat field")
+        periods: Periods = torus.known[output]
+        return Passage(
+            output, periods, tuple(torus.steps), torus.ledger, torus.start_name, torus.start_size, torus.upsamplers
+        )
+
+    def _fed(self, torus: Torus) -> tuple[Any, Any]:
+        if torus.plan.start != INPUT:
+            return self.inputs, self.keywords
+        torus.start_name = "input"
+
+        def feed(tensor: torch.Tensor) -> torch.Tensor:
+            dims = tensor.dim() - 2
+            if dims < 1 or not tensor.is_floating_point():
+                return tensor
+            return torus.field(tensor, dims, torus.plan.size if len(torus.plan.size) == dims else ())
+
+        return map_tensors(tuple(self.inputs), feed), map_tensors(dict(self.keywords), feed)
+
+    def spatial_sizes(self) -> list[Ints]:
+        """Sizes of the inputs that hold positions."""
+        tensors = tensors_in((self.inputs, self.keywords))
+        return [tuple(t.shape[2:]) for t in tensors if t.dim() > 2 and t.is_floating_point()]
+
+
+def subject(module: nn.Module, inputs: Sequence[Any] | torch.Tensor, keywords: Mapping[str, Any] | None) -> Subject:
+    """Put a module and its example input together; a lone tensor is the only input."""
+    listed = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
+    return Subject(module, listed, dict(keywords or {}))
+
+
+__all__ = ["FIRST", "Passage", "Subject", "subject"]
