@@ -38,6 +38,11 @@ def embedding(call: Call) -> Value:
     return call.trace.added_axis(call.operator, [value], len(value.axes), call.sizes[0][-1])
 
 
+def counted(call: Call) -> Value:
+    """`histc`: how often, not where."""
+    return call.trace.constant(call.sizes[0])
+
+
 def blind(call: Call, reason: str, *, operands: list[Value] | None = None) -> Value | list[Value]:
     """An operator that moves positions in a way that no layer here describes; one note, however many results."""
     values = call.values() if operands is None else operands
@@ -49,7 +54,9 @@ def blind(call: Call, reason: str, *, operands: list[Value] | None = None) -> Va
 
 
 def unknown(call: Call) -> Value | list[Value]:
-    """An operator that stands in no table."""
+    """An operator that stands in no table; a single number that comes out of it has no positions."""
+    if not any(call.sizes):
+        return [call.trace.constant(sizes) for sizes in call.sizes]
     return blind(call, "no rule of flatfield's knows this operator")
 
 
@@ -59,6 +66,7 @@ def _each(handler: Handler, *names: str) -> dict[str, Handler]:
 
 LOOKUPS: dict[str, Handler] = {
     **_each(embedding, "embedding"),
+    **_each(counted, "histc", "bincount"),
     **_each(partial(along, reason=_IN_A_TABLE), "index_select", "gather"),
     **_each(partial(along, reason="positions are computed at run time"), "topk", "scatter", "scatter_add",
             "index_add", "index_copy", "index_fill"),

@@ -112,13 +112,20 @@ class Canvas:
         return views
 
     def _forget_slices(self, views: list[View]) -> None:
-        """A slice that was only made to be written into is no layer."""
+        """A slice that was only made to be written into is no layer, nor is what it seemed to cut."""
+        layers = self.trace.layers
         for view in views:
-            for name in view.value.sources:
-                layer = self.trace.layers.get(name)
-                read = any(name in other.inputs for other in self.trace.layers.values())
-                if layer is not None and layer.operator == "Slice" and view.step > 1 and not read:
-                    del self.trace.layers[name]
+            for name in view.value.sources if view.step > 1 else ():
+                if name in layers and layers[name].operator == "Slice":
+                    self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        layers = self.trace.layers
+        if any(name in layer.inputs for layer in layers.values()):
+            return
+        for before in layers.pop(name).inputs:
+            if before in layers and layers[before].mode == "zeros":
+                self._forget(before)
 
 
 def _part(views: list[View]) -> Part:

@@ -16,13 +16,21 @@ from flatfield.network import Layer, Operator, Weight
 from flatfield.readers.axes import Atom, Axes, Axis, Role, size
 
 
-def _inner_digits(axis: Axis, role: Role) -> tuple[Atom, ...]:
-    """The digits of a role that stand behind all positions of one index: the phases of an upsampling."""
+_PHASES: frozenset[Role] = frozenset({"channel", "constant", "copy", "zero"})
+
+
+def _inner_digits(axis: Axis, roles: frozenset[Role]) -> tuple[Atom, ...]:
+    """The digits of some roles that stand behind all positions of one index: the phases of an upsampling."""
     space = [i for i, atom in enumerate(axis) if atom.role == "space"]
     behind = axis[len(space) :]
     leading = space == list(range(len(space)))
     single = len({axis[i].number for i in space}) == 1
-    return behind if leading and single and all(atom.role == role for atom in behind) else ()
+    return behind if leading and single and all(atom.role in roles for atom in behind) else ()
+
+
+def _inner_of_one_kind(axes: Axes, role: Role) -> list[tuple[Atom, ...]] | None:
+    inner = [_inner_digits(axis, _PHASES) for axis in axes]
+    return inner if {atom.role for digits in inner for atom in digits} == {role} else None
 
 
 def _upsampling(operator: Operator, name: str, axes: Axes, inner: Sequence[Sequence[Atom]]) -> Layer:
@@ -50,14 +58,14 @@ def _plain(operator: Operator, name: str, stride: Ints, inputs: Ints, outputs: I
 
 def repeated_pixels(axes: Axes) -> Layer | None:
     """Read `[position, copy]` on an axis as nearest-neighbour upsampling; None where there is none."""
-    inner = [_inner_digits(axis, "copy") for axis in axes]
-    return _upsampling("Resize", "repeat", axes, inner) if any(inner) else None
+    inner = _inner_of_one_kind(axes, "copy")
+    return None if inner is None else _upsampling("Resize", "repeat", axes, inner)
 
 
 def zero_insertion(axes: Axes) -> Layer | None:
     """Read `[position, zeros]` on an axis as a transposed convolution with a kernel of one tap."""
-    inner = [_inner_digits(axis, "zero") for axis in axes]
-    if not any(inner):
+    inner = _inner_of_one_kind(axes, "zero")
+    if inner is None:
         return None
     layer = _upsampling("ConvTranspose", "zero_insertion", axes, inner)
     return replace(layer, kernel=(1,) * layer.dims, mode="zeros", output_padding=tuple(s - 1 for s in layer.stride))
@@ -111,10 +119,11 @@ def pixel_unshuffle(axes: Axes) -> Layer | None:
 def pixel_shuffle(axes: Axes) -> tuple[Layer, tuple[tuple[Atom, ...], ...]] | None:
     """Read `[position, channel digits]` on an axis as a pixel shuffle; also gives the digits of each axis.
 
-    Digits of a constant are a pattern that was multiplied on: a shuffle as well, of numbers nobody knows.
+    Copies or zeros alone are another layer. Digits of a constant are a pattern that was multiplied on, and
+    copies beside channels are channels that were repeated first: a shuffle as well.
     """
-    inner = [_inner_digits(axis, "channel") or _inner_digits(axis, "constant") for axis in axes]
-    if not any(inner):
+    inner = [_inner_digits(axis, _PHASES) for axis in axes]
+    if {atom.role for axis in inner for atom in axis} in (set(), {"copy"}, {"zero"}):
         return None
     digits = tuple(inner[i] for i, axis in enumerate(axes) if any(atom.role == "space" for atom in axis))
     return _upsampling("PixelShuffle", "pixel_shuffle", axes, inner), digits

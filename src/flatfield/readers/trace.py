@@ -86,8 +86,7 @@ class Trace(Ledger):
             multiply_adds=multiply_adds,
         )
         known = {self.layers[source].dims for source in value.sources}
-        # what comes straight from an input has as many dimensions as it has axes of more than one place
-        known = known or {len(ax.space_axes(value.axes))}
+        known = known or {len(ax.space_axes(value.axes))}  # straight from an input: its axes of several places
         self.layers[name] = self._joined(narrowed(noted, known.pop()) if len(known) == 1 else noted)
         return Value(self._written_by(name, tuple(output), dims), (name,))
 
@@ -142,9 +141,10 @@ class Trace(Ledger):
 
     def resized_axis(self, operator: str, operands: Sequence[Value], axis: int, sizes: Sequence[int]) -> Value:
         """Cropping or concatenation; an axis that is cut holds pixels from there on, not phases."""
-        mixed = {atom.role for value in operands for atom in value.axes[axis]} > {"space"}
-        operands = [self.settle(value) for value in operands] if mixed else operands
-        return Ledger.resized_axis(self, operator, operands, axis, sizes)
+        return Ledger.resized_axis(self, operator, [self._whole(value, axis) for value in operands], axis, sizes)
+
+    def _whole(self, value: Value, axis: int) -> Value:
+        return self.settle(value) if {atom.role for atom in value.axes[axis]} > {"space"} else value
 
     def strided(
         self, operator: str, value: Value, axis: int, step: int, sizes: Sequence[int], *, name: str = "slice"
@@ -158,6 +158,7 @@ class Trace(Ledger):
         self, operator: str, value: Value, axis: int, size: int, step: int, sizes: Sequence[int], *, name: str
     ) -> Value:
         """Windows of `size` entries along one axis, `step` apart: a layer where the axis counts positions."""
+        value = self._whole(value, axis)
         space = ax.space_axes(value.axes)
         result = self.resized_axis(operator, [value], axis, sizes)
         if axis not in space:
