@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from flatfield.network import Network
+from flatfield.network import Layer, Network
 from flatfield.readers.onnx import read_onnx
 
 Array = npt.NDArray[Any]
@@ -56,3 +56,9 @@ def read(built: onnx.ModelProto, folder: Path, **options: Any) -> Network:
     path = folder / f"model{len(list(folder.iterdir()))}.onnx"
     path.write_bytes(built.SerializeToString())
     return read_onnx(path, **options)
+
+
+def only(network: Network) -> Layer:
+    assert network.unread == ()
+    (layer,) = network.layers
+    return layer

@@ -20,9 +20,8 @@ from flatfield.readers.onnx import read_onnx
 LIMIT = 1 << 30
 
 
-def victim() -> bytes:
-    """A network with one of everything that a damaged number can hurt."""
-    make = helper.make_node
+def weights() -> list[TensorProto]:
+    """Weights of every kind: raw, in fields, outside the file."""
     rng = np.random.default_rng(0)
 
     def tensor(name: str, *shape: int) -> TensorProto:
@@ -36,12 +35,25 @@ def victim() -> bytes:
     outside.data_location = TensorProto.EXTERNAL
     for key, value in (("location", "weights.bin"), ("offset", "4"), ("length", "16")):
         outside.external_data.add(key=key, value=value)
+    return [
+        tensor("w1", 8, 3, 3, 3), tensor("b1", 8), tensor("w2", 8, 4, 3, 3), tensor("scale", 16),
+        helper.make_tensor("q", TensorProto.INT8, [16, 4, 1, 1], list(range(-32, 32))),
+        whole("sides", 0, 0, 1, 1, 0, 0, 1, 1), whole("cut", 1, 1, 2, 2, -1, 24), whole("whole", 1, 1, -1, 48),
+        whole("zero", 0), whole("two", 2), whole("ten", 10), whole("index", 1, 2), outside,
+        helper.make_tensor("condition", TensorProto.BOOL, [], [1]),
+        helper.make_tensor("scales", TensorProto.FLOAT, [4], [1, 1, 2, 2]),
+    ]  # fmt: skip
+
+
+def nodes() -> list[NodeProto]:
+    """One of everything that a damaged number can hurt."""
+    make = helper.make_node
     body: list[NodeProto] = [
         make("Relu", ["z"], ["kept"], "branch"),
     ]
     result = helper.make_tensor_value_info("kept", TensorProto.FLOAT, None)
     branch = helper.make_graph(body, "branch", [], [result])
-    nodes = [
+    return [
         make("Pad", ["x", "sides"], ["p"], "pad", mode="reflect"),
         make("Conv", ["p", "w1", "b1"], ["a"], "conv", kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1], group=1),
         make("MaxPool", ["a"], ["m"], "pool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
@@ -59,17 +71,13 @@ def victim() -> bytes:
         make("MatMul", ["g", "outside"], ["h"], "product"),
         make("ReduceMean", ["h", "two"], ["y"], "mean"),
     ]
-    weights = [
-        tensor("w1", 8, 3, 3, 3), tensor("b1", 8), tensor("w2", 8, 4, 3, 3), tensor("scale", 16),
-        helper.make_tensor("q", TensorProto.INT8, [16, 4, 1, 1], list(range(-32, 32))),
-        whole("sides", 0, 0, 1, 1, 0, 0, 1, 1), whole("cut", 1, 1, 2, 2, -1, 24), whole("whole", 1, 1, -1, 48),
-        whole("zero", 0), whole("two", 2), whole("ten", 10), whole("index", 1, 2), outside,
-        helper.make_tensor("condition", TensorProto.BOOL, [], [1]),
-        helper.make_tensor("scales", TensorProto.FLOAT, [4], [1, 1, 2, 2]),
-    ]  # fmt: skip
+
+
+def victim() -> bytes:
+    """A whole network."""
     ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "h", 16])]
     out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
-    graph = helper.make_graph(nodes, "graph", ends, out, weights)
+    graph = helper.make_graph(nodes(), "graph", ends, out, weights())
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
 
 

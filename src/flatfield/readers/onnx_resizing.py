@@ -11,7 +11,7 @@ import numpy as np
 from flatfield.core.taps import Ints
 from flatfield.readers import axes as ax
 from flatfield.readers.onnx_call import Call, NotUnderstoodError, counted
-from flatfield.readers.onnx_layers import frame
+from flatfield.readers.onnx_frame import frame
 from flatfield.readers.onnx_tensors import MOST_PLACES, MalformedError, checked_shape
 from flatfield.readers.trace import Value
 
