@@ -10,6 +10,7 @@ from flatfield.readers import onnx_lookups as lookups
 from flatfield.readers import onnx_neutral as neutral
 from flatfield.readers import onnx_products as products
 from flatfield.readers import onnx_resizing as resizing
+from flatfield.readers import onnx_sequences as sequences
 from flatfield.readers import onnx_views as views
 from flatfield.readers.onnx_call import Call, Result
 
@@ -68,6 +69,12 @@ VIEWS: dict[str, Handler] = {
     "TopK": neutral.top,
     "OneHot": neutral.one_hot,
     "NonZero": neutral.nonzero,
+    **_each(sequences.constructed, "SequenceConstruct", "SequenceEmpty"),
+    "SplitToSequence": sequences.split_to_sequence,
+    "SequenceAt": sequences.at,
+    "SequenceInsert": sequences.inserted,
+    "SequenceLength": sequences.length,
+    "ConcatFromSequence": sequences.concatenated,
 }
 
 # leave every position where it is
