@@ -86,6 +86,8 @@ def parted(period: int, sizes: Ints) -> Periods:
     >>> parted(3, (4, 6)), parted(12, (4, 6)), parted(0, (4, 6))
     ((1, 3), (2, 6), (0, 0))
     """
+    if len(sizes) == 1:
+        return (period,)
     parts: list[int] = []
     for size in reversed(sizes):
         if period <= 0:

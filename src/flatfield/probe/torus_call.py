@@ -32,13 +32,9 @@ class TorusCall:
     def __getitem__(self, argument: str) -> Any:
         return self.arguments[argument]
 
-    def run(
-        call,
-        /,  # noqa: N805 - operators have an argument called `self`
-        **changes: Any,
-    ) -> Any:
-        """Run the operator itself, with some arguments changed."""
-        return call.function(**{**call.arguments, **changes})
+    def run(self, /, **changes: Any) -> Any:
+        """Run the operator itself, with some arguments changed (one of them may be called `self`)."""
+        return self.function(**{**self.arguments, **changes})
 
     def first(self) -> torch.Tensor:
         """The first tensor among the arguments."""

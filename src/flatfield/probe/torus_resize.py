@@ -58,8 +58,10 @@ def _scales(call: TorusCall, size: Ints, outputs: Ints) -> tuple[Fraction, ...]:
 
 
 def _margin(call: TorusCall, factor: Fraction) -> int:
-    """Inputs to show on each side: what the kernel reaches (wider when it shrinks with antialiasing), a multiple of
-    the factor's denominator so that the crop falls on an output."""  # noqa: D205, D209
+    """Inputs to show on each side: what the kernel reaches, wider where it shrinks with antialiasing.
+
+    A multiple of the factor's denominator, so that the crop falls on an output.
+    """
     reach = next(r for name, r in _REACH.items() if name in call.operator)
     reach = math.ceil(reach * max(1, 1 / factor)) + 1
     return factor.denominator * -(-reach // factor.denominator)

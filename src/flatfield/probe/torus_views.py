@@ -217,7 +217,8 @@ REDUCTIONS = frozenset(
 )  # fmt: skip
 MADE = frozenset(
     ("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided", "empty_like", "zeros_like", "ones_like",
-     "full_like", "rand_like", "randn_like", "randint_like", "bernoulli", "_local_scalar_dense", "sym_size", "is_same_size")
+     "full_like", "rand_like", "randn_like", "randint_like", "bernoulli", "_local_scalar_dense", "sym_size",
+     "is_same_size")
 )  # fmt: skip
 """Operators that take a shape, a type or one number from a tensor, and no positions."""
 
