@@ -128,6 +128,16 @@ def test_impossible_shapes(tmp_path: Path, dims: list[int]) -> None:
         read(model([node("ConstantOfShape", ["w"], ["y"])], {"w": np.array(dims)}), tmp_path)
 
 
+@pytest.mark.parametrize("stride", [[1 << 20, 1 << 20], [1 << 20, 1], [500, 500]])
+def test_strides_that_no_network_has(tmp_path: Path, stride: list[int]) -> None:
+    built = model([node("ConvTranspose", ["x", "w"], ["y"], "up", strides=stride)], {"w": noise(4, 4, 1, 1)})
+    with pytest.raises(UnreadableError, match="'up' has the stride"):
+        read(built, tmp_path)
+    built = model([node("ConvTranspose", ["x", "w"], ["y"], "up", strides=[1, 2048])], {"w": noise(4, 8000, 1, 1)})
+    with pytest.raises(UnreadableError, match="'up' has the stride"):
+        read(built, tmp_path)
+
+
 def test_inputs_that_do_not_fit(tmp_path: Path) -> None:
     built = model([node("Relu", ["x"], ["y"])], inputs={"x": (1, 3, "h", "h")})
     assert read(built, tmp_path).inputs == ((1, 3, 64, 64),)

@@ -13,6 +13,7 @@ from flatfield.core.taps import Ints
 from flatfield.network import Layer, Network, Unread
 from flatfield.readers.errors import UnreadableError
 from flatfield.readers.onnx_call import Tensor
+from flatfield.readers.onnx_constants import MALFORMED
 from flatfield.readers.onnx_tensors import MalformedError, checked_shape, text
 from flatfield.readers.onnx_walk import ADVICE, Scope, Walk
 from flatfield.readers.onnx_wire import Place, slim
@@ -22,7 +23,7 @@ Shapes = Mapping[str, Sequence[int]] | Sequence[Sequence[int]]
 BATCH = 1
 GUESSES = (64, 512)  # places on an axis whose size the file leaves open; the larger where the smaller does not fit
 _MOST_PHASES = 1 << 16  # of one layer: all phases of a stride
-_MOST_GAINS = 1 << 27  # entries of the phase gains of one layer
+_MOST_GAINS = 1 << 25  # entries of the phase gains of one layer
 _MOST_BYTES = (1 << 31) - 1  # protobuf reads no more in one piece
 
 
@@ -100,9 +101,7 @@ def _read(path: Path, model: onnx.ModelProto, weights: dict[int, Place], inputs:
         scope: Scope = {}
         sizes = _inputs(model.graph, walk, scope, inputs, guess)
         ends = walk.graph(model.graph, scope)
-        network = walk.trace.network(str(path), sizes, [end.value for end in ends])
-        for layer in network.layers:
-            _check(layer)
+        network = _closed(walk, sizes, [end.value for end in ends])
     except MalformedError as error:
         raise walk.error(str(error)) from None
     except RecursionError:
@@ -110,12 +109,23 @@ def _read(path: Path, model: onnx.ModelProto, weights: dict[int, Place], inputs:
     return network
 
 
+def _closed(walk: Walk, sizes: list[Ints], ends: list[Value]) -> Network:
+    """Close the notes; what reshapes in front of the outputs have built is found only now."""
+    try:
+        network = walk.trace.network(walk.target, sizes, ends)
+    except MALFORMED as error:
+        raise MalformedError(f"its outputs can't be followed ({type(error).__name__}: {error})") from error
+    for layer in network.layers:
+        _check(layer)
+    return network
+
+
 def _check(layer: Layer) -> None:
     """Refuse what no network has, before anybody allocates an array for it."""
-    phases = math.prod(layer.stride)
-    lengths = [k * s for k, s in zip(layer.kernel, layer.stride, strict=True)]
-    gains = math.prod(layer.weight_shape[:2]) * phases
-    if phases > _MOST_PHASES or max(lengths, default=1) > _MOST_GAINS or gains > _MOST_GAINS:
+    phases, taps = math.prod(layer.stride), math.prod(layer.kernel)
+    # where a stride is longer than its kernel, the gains of its phases are more numbers than the weights
+    gains = math.prod(layer.weight_shape[:2]) * phases if phases > taps else 0
+    if phases > _MOST_PHASES or gains > _MOST_GAINS:
         raise MalformedError(f"layer {layer.name!r} has the stride {list(layer.stride)}")
 
 
