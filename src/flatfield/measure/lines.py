@@ -37,9 +37,10 @@ RISE = (-0.5, 1.0)
 class Lines:
     """The spectrum at T harmonics and at up to K bins around each, for N pictures of C channels.
 
-    `line` (N, T, C) and `around` (N, T, C, K) are complex sums; `count` (T,) says how many of the K bins are in use (the
-    rest are 0); `real` (T,) marks harmonics at which a real signal's spectrum is real; `floor` (N, T, C, C) is the covariance
-    that rounding alone may put there; `gain` (N, T) turns |line| into the rms of the component in the picture's units; `detail` (N,) is the harmonic mean of the local rms difference of neighbours.
+    `line` (N, T, C) and `around` (N, T, C, K) are complex sums; `count` (T,) says how many of the K bins are in use
+    (the rest are 0); `real` (T,) marks harmonics at which a real signal's spectrum is real; `floor` (N, T, C, C) is
+    the covariance that rounding alone may put there; `gain` (N, T) turns |line| into the rms of the component in the
+    picture's units; `detail` (N,) is the harmonic mean of the local rms difference of neighbours.
     """
 
     harmonics: tuple[Harmonic, ...]

@@ -23,8 +23,8 @@ class Tones:
     """What was found in one sound at P periods.
 
     `p_values` (P,): how often a sound without such tones shows this much; NaN where the frame can't tell. `strength`
-    (P,): level of the period's tones in dB re full scale (-inf for none). `excess` (P,): how far the highest of them stands
-    over its neighbourhood, in dB. `frequencies`: all tones looked at, in Hz, period by period.
+    (P,): level of the period's tones in dB re full scale (-inf for none). `excess` (P,): how far the highest of them
+    stands over its neighbourhood, in dB. `frequencies`: all tones looked at, in Hz, period by period.
     """
 
     rate: int

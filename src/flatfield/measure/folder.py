@@ -1,0 +1,129 @@
+"""Folders of millions: find the files, measure them on every core, lose none."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+
+from flatfield.measure.media import BATCHES, PICTURES, SOUNDS
+from flatfield.measure.rows import Row, Settings, measure_files
+
+TOGETHER = 16  # files in one piece of work
+AHEAD = 4  # pieces of work in hand per process: keeps all busy and memory flat
+ENDINGS = PICTURES + BATCHES + SOUNDS
+
+
+def find_files(paths: Iterable[str]) -> Iterator[str]:
+    """Give the files under paths, folders and glob patterns, in order; ValueError for a path that isn't there.
+
+    A file is given whatever its ending; in folders and patterns only what can be measured is looked for.
+    """
+    for path in paths:
+        if os.path.isfile(path):
+            yield path
+        elif os.path.isdir(path):
+            yield from walk(path)
+        elif glob.has_magic(path):
+            matches = sorted(glob.glob(path, recursive=True))
+            if not matches:
+                raise ValueError(f"{path} matches nothing: check the pattern")
+            yield from (m for m in matches if m.lower().endswith(ENDINGS) and os.path.isfile(m))
+        else:
+            raise ValueError(f"{path} is not there: give a file, a folder or a pattern")
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Give the measurable files under a folder, by name; hidden ones and links to folders are left out."""
+    inside: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            if entry.name.startswith(".") or entry.name.endswith(".parts"):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                inside.append(entry.path)
+            elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
+                yield entry.path
+    for path in inside:
+        yield from walk(path)
+
+
+def pieces(files: Iterable[str], size: int = TOGETHER) -> Iterator[list[str]]:
+    """Cut files into pieces of work.
+
+    >>> list(pieces("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    source = iter(files)
+    while piece := list(islice(source, size)):
+        yield piece
+
+
+def executor(workers: int) -> ProcessPoolExecutor:
+    """Start processes that each keep to one thread: the files are spread over the cores already."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def measure_folder(files: Iterable[str], settings: Settings, workers: int | None = None) -> Iterator[list[Row]]:
+    """Measure files on `workers` processes (all cores by default); give rows as they are ready, a list at a time.
+
+    One process or few files are measured in this process. A file that kills the process that reads it gets a row that
+    says so, and the others with it are measured again.
+    """
+    number = workers or os.cpu_count() or 1
+    if number == 1:
+        for piece in pieces(files):
+            yield measure_files(piece, settings)
+        return
+    work = pieces(files)
+    while True:
+        broken: list[list[str]] = []
+        yield from spread(work, settings, number, broken)
+        if not broken:
+            return
+        for file in (file for piece in broken for file in piece):
+            yield [alone(file, settings)]
+
+
+def spread(work: Iterator[list[str]], settings: Settings, number: int, broken: list[list[str]]) -> Iterator[list[Row]]:
+    """Hand work out to a pool of processes; when it breaks, put what was in hand into `broken` and stop."""
+    with executor(number) as pool:
+        running: dict[Future[list[Row]], list[str]] = {}
+        for piece in work:
+            try:
+                running[pool.submit(measure_files, piece, settings)] = piece
+            except BrokenProcessPool:
+                broken.append(piece)
+                break
+            if len(running) >= AHEAD * number:
+                yield from collect(running, broken)
+                if broken:
+                    break
+        while running:
+            yield from collect(running, broken)
+
+
+def collect(running: dict[Future[list[Row]], list[str]], broken: list[list[str]]) -> Iterator[list[Row]]:
+    """Wait for work in hand and give its rows; work lost with its process goes to `broken`."""
+    ready, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in ready:
+        piece = running.pop(future)
+        try:
+            yield future.result()
+        except BrokenProcessPool:
+            broken.append(piece)
+
+
+def alone(file: str, settings: Settings) -> Row:
+    """Measure one file in a process of its own, which it may take down."""
+    with executor(1) as pool:
+        try:
+            return pool.submit(measure_files, [file], settings).result()[0]
+        except BrokenProcessPool:
+            return Row(file, error="it killed the process that read it (out of memory?)")

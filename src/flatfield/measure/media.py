@@ -1,0 +1,153 @@
+"""Read pictures, batches and sound from files, or say in one line why not."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
+BATCHES = (".npy", ".npz")
+SOUNDS = (".wav", ".flac", ".ogg")
+LIMIT = 100_000_000  # pixels of a picture, or samples of a sound, by default
+BATCH = 2_000_000_000  # numbers in one array of a batch
+CHUNK = 1 << 22  # numbers measured at a time from a batch
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pictures ([N,] C, H, W) in grey levels 0..255, the height of their rounding step, whether they came as JPEG."""
+
+    pixels: NDArray[np.generic]
+    step: float
+    jpeg: bool = False
+
+
+def read_picture(path: str | Path, limit: int = LIMIT) -> Picture:
+    """Decode a picture of at most `limit` pixels; ValueError or OSError with the reason in one line for all others.
+
+    Palettes and CMYK are turned into RGB, transparency is dropped, 16 bits become grey levels in steps of 1/257. The
+    size is read from the header, so that a decompression bomb is refused before it is unpacked.
+    """
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
+
+    if Path(path).stat().st_size == 0:
+        raise ValueError("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own warnings about size and metadata; the limit here decides
+            with Image.open(path) as image:
+                refuse(image.width * image.height, limit, f"{image.width} x {image.height} pixels")
+                frames = getattr(image, "n_frames", 1)
+                if frames > 1:
+                    raise ValueError(f"it has {frames} frames or pages: measure them one by one")
+                return decoded(image)
+    except UnidentifiedImageError:
+        raise ValueError("no picture format is recognised in it") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"it is larger than {limit} pixels: raise --limit to read it") from None
+    except (SyntaxError, EOFError, TypeError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        raise ValueError(f"it can't be decoded: {error}") from None
+
+
+def refuse(size: int, limit: int, told: str) -> None:
+    """Raise ValueError when `size` is over the limit."""
+    if size > limit:
+        raise ValueError(f"{told} are more than the limit of {limit}: raise --limit to read it")
+
+
+def decoded(image: object) -> Picture:
+    """Turn an open Pillow image into a `Picture`."""
+    from PIL import Image  # noqa: PLC0415
+
+    assert isinstance(image, Image.Image)
+    if image.mode.startswith("I"):  # 16-bit grey, in whatever byte order
+        values = np.asarray(image).astype(np.float32)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("it holds whole numbers beyond 16 bits: there is no grey scale to read them on")
+        return Picture(values[None] / np.float32(257), 1 / 257)
+    if image.mode == "F":
+        raise ValueError("it holds 32-bit floats without a scale: save it as .npy instead")
+    mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    if image.mode == "P" and "A" in image.getbands():
+        mode = "RGB"
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    return Picture(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), 1.0, image.format == "JPEG")
+
+
+def arranged(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """View an array as (N, C, H, W): (H, W), (N, H, W, 1 | 3 | 4), (H, W, 3 | 4), (C, H, W), (N, C, H, W).
+
+    >>> [arranged(np.zeros(shape)).shape for shape in ((5, 32, 32, 3), (32, 32, 3), (9, 9))]
+    [(5, 3, 32, 32), (1, 3, 32, 32), (1, 1, 9, 9)]
+    """
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"it holds {array.dtype}, no numbers of pixels")
+    if not 2 <= array.ndim <= 4:
+        raise ValueError(f"shape {array.shape} is no batch of pictures: give (N, C, H, W) or (N, H, W, C)")
+    last = array.ndim >= 3 and array.shape[-1] in (1, 3, 4) and array.shape[-3] not in (1, 3, 4)
+    if last:
+        array = np.moveaxis(array, -1, -3)
+    return array.reshape((1,) * (4 - array.ndim) + array.shape)
+
+
+def grey_levels(array: NDArray[np.generic]) -> tuple[float, float]:
+    """Guess factor and offset that bring an array's numbers to 0..255: floats within 0..1 and -1..1 are scaled."""
+    if array.dtype.kind != "f":
+        return (255.0 if array.dtype.kind == "b" else 1 / 257 if array.dtype.itemsize > 1 else 1.0), 0.0
+    low, high = float(array.min(initial=0)), float(array.max(initial=0))
+    if low >= -1.001 and high <= 1.001:
+        return (255.0, 0.0) if low >= 0 else (127.5, 127.5)
+    return 1.0, 0.0
+
+
+def read_batch(path: str | Path) -> Iterator[Picture]:
+    """Give the pictures of an .npy or .npz file in pieces (N, C, H, W); never a pickle, never all at once from .npy."""
+    if Path(path).stat().st_size == 0:
+        raise ValueError("the file is empty")
+    try:
+        if str(path).lower().endswith(".npz"):
+            check_archive(path)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
+    except (EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"it can't be read: {error}") from None
+    if not arrays:
+        raise ValueError("the archive holds no array")
+    for array in arrays:
+        pictures = arranged(array)
+        refuse(pictures.size, BATCH, f"{pictures.size} numbers")
+        size = max(CHUNK // max(int(np.prod(pictures.shape[1:])), 1), 1)
+        factor, offset = grey_levels(pictures[:size])
+        step = factor if array.dtype.kind != "f" else 0.0
+        for start in range(0, pictures.shape[0], size):
+            piece = pictures[start : start + size]
+            scaled = piece if factor == 1 else piece.astype(np.float32) * np.float32(factor) + np.float32(offset)
+            yield Picture(scaled, step)
+
+
+def check_archive(path: str | Path) -> None:
+    """Raise ValueError when an .npz file says that it unpacks to more than the limit, before it is unpacked."""
+    with zipfile.ZipFile(path) as archive:
+        total = sum(entry.file_size for entry in archive.infolist())
+    refuse(total, BATCH, f"{total} bytes unpacked")
+
+
+def read_sound(path: str | Path, limit: int = LIMIT) -> tuple[NDArray[np.float64], int]:
+    """Decode a sound of at most `limit` samples: (C, L) in -1..1 and its rate in Hz; else ValueError."""
+    import soundfile  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    if Path(path).stat().st_size == 0:
+        raise ValueError("the file is empty")
+    try:
+        info = soundfile.info(str(path))
+        refuse(info.frames * info.channels, limit, f"{info.frames * info.channels} samples")
+        samples, rate = soundfile.read(str(path), always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise ValueError(f"it can't be decoded: {error}") from None
+    return np.ascontiguousarray(samples.T), int(rate)

@@ -1,0 +1,212 @@
+"""One file, one row: whatever is in it, measured or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flatfield.measure.harmonics import PERIODS
+from flatfield.measure.heatmap import strength_map
+from flatfield.measure.jpeg import find_blocks
+from flatfield.measure.lattice import Lattice, measure_lattice, pictures_of
+from flatfield.measure.media import BATCHES, LIMIT, PICTURES, SOUNDS, Picture, read_batch, read_picture, read_sound
+from flatfield.measure.pool import Pool
+from flatfield.measure.sound import measure_tones
+
+#: Above so many pixels a picture is measured on so many strips of eight pixels along each axis, unless all are
+#: asked for.
+LARGE, STRIPS = 128 * 128, 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every file of a run is measured with: all of it decides what a row says, but for `maps`."""
+
+    periods: tuple[int, ...] = PERIODS
+    level: float = 0.001
+    every_pixel: bool = False
+    limit: int = LIMIT
+    maps: str | None = None
+
+    def told(self) -> str:
+        """Write out what decides the rows, to compare a run with the one it goes on from."""
+        return f"periods={self.periods} level={self.level} every_pixel={self.every_pixel} limit={self.limit}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said about one file.
+
+    `error` is None for a file that could be measured. `periods`: those found, in pixels (samples for sound);
+    `fundamental`: the period of the whole tile, 0 for none; `strength`: rms in grey levels of all periods found (of the
+    strongest asked for when none is), for sound their level in dB re full scale; `relative`: in units of the local
+    detail (for sound dB over the neighbourhood); `p_value`: the smallest, corrected for the periods asked for;
+    `jpeg_grid`: whether JPEG's own blocks are there, `jpeg_periods`: periods that these blocks explain, not listed
+    in `periods`; `tones`: frequencies of the periods found, in Hz; `pictures`: how many are pooled in the row.
+    """
+
+    file: str
+    error: str | None = None
+    kind: str | None = None
+    periods: tuple[int, ...] = ()
+    fundamental: int = 0
+    strength: float | None = None
+    relative: float | None = None
+    p_value: float | None = None
+    jpeg_grid: bool | None = None
+    jpeg_periods: tuple[int, ...] = ()
+    tones: tuple[float, ...] = ()
+    pictures: int = 0
+    width: int = 0
+    height: int = 0
+    channels: int = 0
+    p_values: tuple[float | None, ...] = field(default=())
+    strengths: tuple[float | None, ...] = field(default=())
+
+    def plain(self) -> dict[str, Any]:
+        """Give the row as plain values; tuples as lists."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def kind_of(path: str) -> str:
+    """Say from the file's name what it holds; ValueError for an ending that can't be measured.
+
+    >>> kind_of("a/b.PNG"), kind_of("c.npz"), kind_of("d.flac")
+    ('picture', 'batch', 'sound')
+    """
+    ending = Path(path).suffix.lower()
+    for kind, endings in (("picture", PICTURES), ("batch", BATCHES), ("sound", SOUNDS)):
+        if ending in endings:
+            return kind
+    raise ValueError(f"ending {ending!r} is not measured: give {', '.join(PICTURES + BATCHES + SOUNDS)}")
+
+
+def lattice_row(path: str, kind: str, lattice: Lattice, at: int, settings: Settings, **more: Any) -> Row:
+    """Write the row of one picture of a `Lattice`; `jpeg_periods` and sizes come in `more`."""
+    explained = more.get("jpeg_periods", ())
+    found = tuple(p for p in lattice.found(settings.level)[at] if p not in explained)
+    which = [lattice.periods.index(p) for p in found]
+    strength, relative = lattice.strength[at], lattice.relative[at]
+    if which:
+        total = [float(np.sqrt(np.nansum(x[which] ** 2))) for x in (strength, relative)]
+    else:
+        total = [float(np.nanmax(x)) if np.isfinite(x).any() else 0.0 for x in (strength, relative)]
+    plain = [tuple(None if np.isnan(v) else float(v) for v in x) for x in (lattice.p_values[at], strength)]
+    return Row(
+        path,
+        kind=kind,
+        periods=found,
+        fundamental=lcm(*found) if found else 0,
+        strength=total[0],
+        relative=total[1],
+        p_value=float(lattice.p_value[at]),
+        p_values=plain[0],
+        strengths=plain[1],
+        **more,
+    )
+
+
+def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) -> list[Row]:
+    """Measure pictures of one shape and step together; a row each."""
+    batch = pictures_of(np.stack([p.pixels for p in pictures]))
+    _, channels, height, width = batch.shape
+    strips = None if settings.every_pixel or height * width <= LARGE else STRIPS
+    lattice = measure_lattice(batch, settings.periods, step=pictures[0].step, strips=strips)
+    blocks = find_blocks(batch, strips)
+    came = np.array([p.jpeg for p in pictures])
+    each = [blocks.explains(p, lattice.strength[:, k], came) for k, p in enumerate(lattice.periods)]
+    explained = np.stack(each, axis=1)
+    found, rows = lattice.found(settings.level), []
+    for at, file in enumerate(files):
+        jpeg = tuple(p for p, e in zip(lattice.periods, explained[at], strict=True) if e and p in found[at])
+        sizes = {"pictures": 1, "width": width, "height": height, "channels": channels}
+        grid = bool(blocks.present()[at])
+        row = lattice_row(file, "picture", lattice, at, settings, jpeg_grid=grid, jpeg_periods=jpeg, **sizes)
+        if settings.maps is not None:
+            write_map(settings.maps, file, batch[at], row.periods or settings.periods)
+        rows.append(row)
+    return rows
+
+
+def write_map(folder: str, file: str, picture: Any, periods: tuple[int, ...]) -> None:
+    """Write the heat map of one picture as a PNG under its own name: 10 levels of the map to one of lattice."""
+    from PIL import Image  # noqa: PLC0415
+
+    heat = np.clip(strength_map(picture, periods, min(32, *picture.shape[-2:])) * 10, 0, 255).round().astype(np.uint8)
+    name = "_".join(part for part in Path(file).parts if part not in ("/", "\\", "..", "."))
+    target = Path(folder) / f"{name}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(heat).save(target)
+
+
+def batch_row(file: str, settings: Settings) -> Row:
+    """Pool all pictures of an .npy or .npz file into one row."""
+    pool, shape, count = Pool(settings.periods), (0, 0, 0), 0
+    for piece in read_batch(file):
+        pool.step = piece.step
+        pool.add(piece.pixels)
+        shape, count = piece.pixels.shape[1:], count + piece.pixels.shape[0]
+    sizes = {"pictures": count, "channels": shape[0], "height": shape[1], "width": shape[2]}
+    return lattice_row(file, "batch", pool.lattice(), 0, settings, **sizes)
+
+
+def sound_row(file: str, settings: Settings) -> Row:
+    """Measure the tones of one sound."""
+    samples, rate = read_sound(file, settings.limit)
+    tones = measure_tones(samples, rate, settings.periods)
+    found = tones.found(settings.level)
+    which = [tones.periods.index(p) for p in found]
+    loud = [10 * np.log10(sum(10 ** (tones.strength[k] / 10) for k in which)) if which else None]
+    return Row(
+        file,
+        kind="sound",
+        periods=found,
+        fundamental=lcm(*found) if found else 0,
+        strength=None if loud[0] is None or not np.isfinite(loud[0]) else float(loud[0]),
+        relative=float(max(tones.excess[k] for k in which)) if which else None,
+        p_value=tones.p_value,
+        tones=tuple(f for k in which for f in tones.frequencies[k]),
+        width=samples.shape[1],
+        channels=samples.shape[0],
+        p_values=tuple(None if np.isnan(v) else float(v) for v in tones.p_values),
+    )
+
+
+def measure_files(files: Iterable[str], settings: Settings = Settings()) -> list[Row]:
+    """Measure files, one row each in their order; what can't be measured gets a row with its `error`.
+
+    Pictures of one shape are measured together.
+    """
+    order = list(files)
+    rows: dict[str, Row] = {}
+    alike: dict[tuple[tuple[int, ...], float], list[tuple[str, Picture]]] = {}
+    for file in order:
+        try:
+            kind = kind_of(file)
+            if kind == "picture":
+                picture = read_picture(file, settings.limit)
+                pictures_of(picture.pixels)
+                alike.setdefault((picture.pixels.shape, picture.step), []).append((file, picture))
+            else:
+                rows[file] = batch_row(file, settings) if kind == "batch" else sound_row(file, settings)
+        except (ValueError, OSError, MemoryError, ArithmeticError) as error:
+            rows[file] = Row(file, error=reason(error))
+    for group in alike.values():
+        names = [file for file, _ in group]
+        try:
+            rows.update(zip(names, picture_rows(names, [p for _, p in group], settings), strict=True))
+        except (ValueError, OSError, MemoryError, ArithmeticError) as error:
+            rows.update({file: Row(file, error=reason(error)) for file in names})
+    return [rows[file] for file in order]
+
+
+def reason(error: BaseException) -> str:
+    """Tell an exception in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
