@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flatfield import __version__
 from flatfield.network import Layer, Network
-from flatfield.report import LayerReport, OverlapRange, Report, UnreadReport
+from flatfield.report import LayerReport, OverlapRange, ProbeReport, Report, UnreadReport
 from flatfield.rules import RULES, Rule, examine
-from flatfield.targets import open_target
+from flatfield.targets import Opened, open_model
 
 
 def check(
@@ -22,22 +24,44 @@ def check(
     rate: float | None = None,
     rules: Sequence[Rule] = RULES,
     fake: bool = False,
+    probe: bool = True,
 ) -> Report:
     """Find uneven upsampling in a model: a PyTorch module with its example inputs, or anything the command takes.
 
-    `model` is an `nn.Module`, a path to `.onnx` or `.pt2`, `"package.module:factory"` or `"example:NAME"`. Raises
-    `UnreadableError` (a `ValueError`) where a target can't be read; what a module raises, it raises here.
+    `model` is an `nn.Module`, a path to `.onnx` or `.pt2`, `"package.module:factory"` or `"example:NAME"`. It is run
+    on a flat field too, unless `probe=False`. Raises `UnreadableError` (a `ValueError`) where a target can't be
+    read; what a module raises, it raises here.
 
     >>> [finding.code for finding in check("example:deconv-last").findings]
     ['FF001', 'FF008', 'FF008', 'FF009']
     """
     if isinstance(model, str | Path):
-        network = open_target(str(model), fake=fake)
+        opened = open_model(str(model), fake=fake)
     else:
         reader = importlib.import_module("flatfield.readers.pytorch")  # only a person who has torch has a module
         inputs = example_inputs if isinstance(example_inputs, list | tuple) else (example_inputs,)
         network = reader.read_module(model, inputs, target=type(model).__name__, fake=fake)
-    return report_on(network, rate=rate, rules=rules)
+        opened = Opened(network, model, tuple(inputs))
+    report = report_on(opened.network, rate=rate, rules=rules)
+    return with_probe(report, opened) if probe and not fake else report
+
+
+def with_probe(report: Report, opened: Opened) -> Report:
+    """Add what the model makes of a flat field; a model that can't be probed is listed with the reason.
+
+    Without ONNX Runtime an ONNX file is not run, and nothing is added.
+    """
+    home = "onnx_profile" if isinstance(opened.model, Path) else "profile"
+    if isinstance(opened.model, Path) and importlib.util.find_spec("onnxruntime") is None:
+        return report
+    prober = importlib.import_module(f"flatfield.probe.{home}")
+    try:
+        found: ProbeReport | None = prober.probe_opened(opened, rate=report.rate)
+    except Exception as error:  # somebody's model, in a run it was not made for
+        reason = " ".join(str(error).split())[:300] or "no message"
+        failed = UnreadReport("probe", type(error).__name__, f"the run on a flat field failed: {reason}")
+        return replace(report, unread=(*report.unread, failed))
+    return replace(report, probe=found)
 
 
 def report_on(network: Network, *, rate: float | None = None, rules: Sequence[Rule] = RULES) -> Report:

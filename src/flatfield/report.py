@@ -127,15 +127,15 @@ class GradientReport:
 class ProbeReport:
     """What the network made of a flat field.
 
-    `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's; `start` is where the flat
-    field began, "input" or a layer; `tile` is one period of the output, (channels, *space) flattened, with its shape
+    `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's (None: no output has
+    positions); `start` is where the flat field began, "input" or a layer; `tile` is one period of the output, (channels, *space) flattened, with its shape
     in `tile_shape` (empty where it is too large to list). `ramp` is the grid on a ramp, relative to its rise over a
     period; `stripes` the unevenness along stripes; None where they could not be run.
     """
 
-    unevenness: float
-    peak_to_peak: float
-    period: Ints
+    unevenness: float | None = None
+    peak_to_peak: float | None = None
+    period: Ints = ()
     layers: tuple[ProbeLayerReport, ...] = ()
     start: str = "input"
     tile: tuple[float, ...] = ()

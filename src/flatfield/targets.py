@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flatfield.network import Network
 from flatfield.readers.errors import UnreadableError
@@ -19,8 +21,26 @@ _FACTORY = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 _KINDS = "a target is FILE.onnx, FILE.pt2, package.module:factory or example:NAME"
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A target that has been read, and what it takes to run it: a PyTorch module or the path of an ONNX file."""
+
+    network: Network
+    model: Any
+    inputs: tuple[Any, ...] = ()
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+
 def open_target(target: str, inputs: Sequence[InputSpec] = (), *, fake: bool = False) -> Network:
     """Read the network behind `target`: `.onnx`, `.pt2`, `example:NAME` or `package.module:factory`.
+
+    Raises `UnreadableError` in one line: what, why, and what to do.
+    """
+    return open_model(target, inputs, fake=fake).network
+
+
+def open_model(target: str, inputs: Sequence[InputSpec] = (), *, fake: bool = False) -> Opened:
+    """Read the network behind `target` and keep the model, so that it can be run too.
 
     Raises `UnreadableError` in one line: what, why, and what to do.
     """
@@ -44,7 +64,7 @@ def open_target(target: str, inputs: Sequence[InputSpec] = (), *, fake: bool = F
     raise UnreadableError(f"{target}: not a kind of model that flatfield reads; {_KINDS}")
 
 
-def _open_onnx(path: Path, inputs: Sequence[InputSpec]) -> Network:
+def _open_onnx(path: Path, inputs: Sequence[InputSpec]) -> Opened:
     _require("onnx", "onnx")
     from flatfield.readers.onnx import read_onnx
 
@@ -52,25 +72,30 @@ def _open_onnx(path: Path, inputs: Sequence[InputSpec]) -> Network:
     in_order = [spec.shape for spec in inputs if not spec.name]
     if named and in_order:
         raise UnreadableError(f"{path}: some --input have a name and some have none; name all of them, or none")
-    return read_onnx(path, inputs=named or in_order)
+    network = read_onnx(path, inputs=named or in_order)
+    return Opened(network, path, network.inputs)
 
 
-def _open_exported(path: Path, inputs: Sequence[InputSpec], fake: bool) -> Network:
+def _open_exported(path: Path, inputs: Sequence[InputSpec], fake: bool) -> Opened:
     _require("torch", "torch")
-    from flatfield.readers.exported import read_exported
+    from flatfield.readers.exported import load_exported, read_loaded
     from flatfield.readers.factory import make_tensors
 
-    return read_exported(path, make_tensors(inputs), fake=fake)
+    module, positional, keywords = load_exported(path, make_tensors(inputs))
+    return Opened(read_loaded(path, module, positional, keywords, fake=fake), module, positional, keywords)
 
 
-def _open_factory(target: str, inputs: Sequence[InputSpec], fake: bool) -> Network:
+def _open_factory(target: str, inputs: Sequence[InputSpec], fake: bool) -> Opened:
     _require("torch", "torch")
-    from flatfield.readers.factory import read_factory
+    from flatfield.readers.factory import guarded, load_factory
+    from flatfield.readers.pytorch import read_module
 
-    return read_factory(target, inputs, fake=fake)
+    module, positional, keywords = load_factory(target, inputs)
+    network = guarded(target, lambda: read_module(module, positional, keywords=keywords, target=target, fake=fake))
+    return Opened(network, module, positional, keywords)
 
 
-def _open_example(target: str, inputs: Sequence[InputSpec], fake: bool) -> Network:
+def _open_example(target: str, inputs: Sequence[InputSpec], fake: bool) -> Opened:
     _require("torch", "torch")
     from flatfield import examples
     from flatfield.readers.factory import guarded, make_tensors
@@ -81,7 +106,8 @@ def _open_example(target: str, inputs: Sequence[InputSpec], fake: bool) -> Netwo
     except ValueError as error:
         raise UnreadableError(f"{target}: {error}") from None
     tensors = make_tensors(inputs) or example.inputs
-    return guarded(target, lambda: read_module(example.module, tensors, target=target, fake=fake))
+    network = guarded(target, lambda: read_module(example.module, tensors, target=target, fake=fake))
+    return Opened(network, example.module, tuple(tensors))
 
 
 def _require(module: str, extra: str) -> None:

@@ -11,15 +11,16 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from flatfield.checking import report_on
+from flatfield.checking import report_on, with_probe
 from flatfield.cli.failure import one_line_errors
 from flatfield.cli.output import write_whole
 from flatfield.cli.page import show_page
+from flatfield.core import FLAT
 from flatfield.readers.input_spec import InputSpec
 from flatfield.render import FORMATS, render_terminal
 from flatfield.report import LEVELS, Report
 from flatfield.rules import RULES, Rule, find_rule
-from flatfield.targets import open_target
+from flatfield.targets import open_model
 
 
 class Format(StrEnum):
@@ -62,6 +63,7 @@ def check(
     select: Annotated[list[str] | None, typer.Option(help="Ask only these rules (codes or names).")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Don't ask these rules.")] = None,
     fake: Annotated[bool, typer.Option("--fake", help="PyTorch: shapes only, compute nothing.")] = False,
+    probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Run the model on a flat field too.")] = True,
     every_layer: EveryLayer = False,
 ) -> None:
     """Find uneven upsampling in a model; without TARGET, in the networks that ship with flatfield.
@@ -74,9 +76,11 @@ def check(
         if not target:
             if output is not None or form is not None or inputs:
                 raise ValueError("-o, --format and --input take one target: name one, such as example:deconv")
-            raise typer.Exit(_check_examples(rules, fail_on, rate))
+            raise typer.Exit(_check_examples(rules, fail_on, rate, probe=probe))
         specs = [InputSpec.parse(text) for text in inputs or []]
-        report = report_on(open_target(target, specs, fake=fake), rate=rate, rules=rules)
+        opened = open_model(target, specs, fake=fake)
+        report = report_on(opened.network, rate=rate, rules=rules)
+        report = with_probe(report, opened) if probe and not fake else report
         deliver(report, output, form, every_layer=every_layer)
     raise typer.Exit(status(report, fail_on))
 
@@ -120,17 +124,27 @@ def status(report: Report, fail_on: FailOn) -> int:
     return 1 if report.at_or_above(level) else 0
 
 
-def _check_examples(rules: tuple[Rule, ...], fail_on: FailOn, rate: float | None) -> int:
+def _check_examples(rules: tuple[Rule, ...], fail_on: FailOn, rate: float | None, *, probe: bool) -> int:
     from flatfield import examples
 
     names = examples.names()
-    reports = {name: report_on(open_target(f"example:{name}"), rate=rate, rules=rules) for name in names}
+    opened = {name: open_model(f"example:{name}") for name in names}
+    reports = {name: report_on(model.network, rate=rate, rules=rules) for name, model in opened.items()}
+    if probe:
+        reports = {name: with_probe(report, opened[name]) for name, report in reports.items()}
     hint = (
         "\nOne network in full: flatfield check example:NAME. Your own: flatfield check model.onnx, or "
         "flatfield check package.module:factory --input 1x3x64x64"
     )
     show_page(Group(render_terminal(reports["deconv"]), "", _overview(reports), Text(hint)))
     return max(status(report, fail_on) for report in reports.values())
+
+
+def _output(report: Report) -> Text:
+    """Unevenness that the probe found at the output."""
+    if report.probe is None or report.probe.unevenness is None:
+        return Text()
+    return Text(f"{report.probe.unevenness:.3f}") if report.probe.unevenness > FLAT else Text("flat", style="green")
 
 
 def _overview(reports: dict[str, Report]) -> Table:
@@ -141,7 +155,7 @@ def _overview(reports: dict[str, Report]) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for heading in ("example", "worst layer", "unevenness", "periods", "errors", "warnings", "notes"):
+    for heading in ("example", "worst layer", "uneven", "periods", "probe", "errors", "warnings", "notes"):
         table.add_column(heading, no_wrap=True)
     for name, report in reports.items():
         grids = [layer for layer in report.layers if (layer.unevenness or 0.0) > 0.0]
@@ -153,6 +167,7 @@ def _overview(reports: dict[str, Report]) -> Table:
             worst.name if worst else "",
             f"{worst.unevenness:.3f}" if worst else Text("flat", style="green"),
             ", ".join(map(str, heard)),
+            _output(report),
             *(str(count) if count else "" for count in counts),
         )
     return table

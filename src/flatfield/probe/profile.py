@@ -18,7 +18,9 @@ from flatfield.probe.flat_field import whole_periods
 from flatfield.probe.passage import Passage, Subject, subject
 from flatfield.probe.tile import Tile
 from flatfield.probe.torus import Plan
+from flatfield.probe.unhonoured import NoGridError
 from flatfield.report import ProbeLayerReport, ProbeReport
+from flatfield.targets import Opened
 
 _STILL = 1e-6  # a layer whose output is that even on its own brings nothing in
 
@@ -53,6 +55,14 @@ def probe_module(
         raise ValueError(f"no layer {at!r} ran; those that did: {', '.join(dict.fromkeys(seen.layers))}")
     plan, first = settled_plan(whole, seen, Plan(start, freeze=freeze))
     return profile(whole, seen, plan, first, patterns=patterns, rate=rate)
+
+
+def probe_opened(opened: Opened, *, rate: float | None = None) -> ProbeReport | None:
+    """Probe a PyTorch target forwards, with ramp and stripes; None where it has no grid to show."""
+    try:
+        return probe_module(opened.model, opened.inputs, keywords=opened.keywords, patterns=True, rate=rate)
+    except NoGridError:
+        return None
 
 
 def profile(

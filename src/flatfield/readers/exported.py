@@ -6,8 +6,10 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from flatfield.network import Network
 from flatfield.readers.errors import UnreadableError
@@ -30,6 +32,14 @@ def read_exported(path: Path, inputs: Sequence[torch.Tensor] | None = None, *, f
 
     Raises `UnreadableError` for a file that is missing or that `torch.export.load` refuses.
     """
+    module, chosen, keywords = load_exported(path, inputs)
+    return read_loaded(path, module, chosen, keywords, fake=fake)
+
+
+def load_exported(
+    path: Path, inputs: Sequence[torch.Tensor] | None = None
+) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+    """Load an exported program; gives its modules put together again, with positional and keyword inputs."""
     if not path.is_file():
         raise UnreadableError(f"{path}: no such file; write one with torch.export.save(torch.export.export(...), path)")
     try:
@@ -43,9 +53,15 @@ def read_exported(path: Path, inputs: Sequence[torch.Tensor] | None = None, *, f
             "write it again with torch.export.save, or export to .onnx"
         ) from error
     positional, keywords = program.example_inputs or ((), {})
-    chosen = tuple(inputs) if inputs else tuple(positional)
+    return (module, tuple(inputs), {}) if inputs else (module, tuple(positional), dict(keywords))
+
+
+def read_loaded(
+    path: Path, module: nn.Module, inputs: Sequence[Any], keywords: dict[str, Any], *, fake: bool = False
+) -> Network:
+    """Read a loaded program; whatever running it raises becomes one `UnreadableError`."""
     try:
-        return read_module(module, chosen, keywords=None if inputs else keywords, target=str(path), fake=fake)
+        return read_module(module, inputs, keywords=keywords, target=str(path), fake=fake)
     except Exception as error:
         reason = " ".join(str(error).split())
         raise UnreadableError(

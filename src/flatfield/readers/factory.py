@@ -23,8 +23,17 @@ _T = TypeVar("_T")
 def read_factory(target: str, inputs: Sequence[InputSpec] = (), *, fake: bool = False) -> Network:
     """Import `package.module:factory`, call it, and read the module on example inputs.
 
+    Whatever the foreign code raises becomes one `UnreadableError`.
+    """
+    module, positional, keywords = load_factory(target, inputs)
+    return guarded(target, lambda: read_module(module, positional, keywords=keywords, target=target, fake=fake))
+
+
+def load_factory(target: str, inputs: Sequence[InputSpec] = ()) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+    """Import `package.module:factory` and call it; gives the module with positional and keyword inputs.
+
     Inputs are those given, or what an `example_inputs()` of the factory or of the module returns: a tensor, a
-    tuple, or a dict of keyword arguments. Whatever the foreign code raises becomes one `UnreadableError`.
+    tuple, or a dict of keyword arguments.
     """
     factory, module = _import(target)
     if not isinstance(module, nn.Module):
@@ -48,7 +57,7 @@ def read_factory(target: str, inputs: Sequence[InputSpec] = (), *, fake: bool = 
         raise UnreadableError(
             f"{target}: no example input; give --input 1x3x64x64, or give the factory an example_inputs()"
         )
-    return guarded(target, lambda: read_module(module, positional, keywords=keywords, target=target, fake=fake))
+    return module, positional, keywords
 
 
 def _import(target: str) -> tuple[Any, Any]:

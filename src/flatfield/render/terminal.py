@@ -11,6 +11,7 @@ from rich.text import Text
 
 from flatfield.render.layer_table import LayerTable
 from flatfield.render.printable import printable
+from flatfield.render.profile_table import profile_lines
 from flatfield.report import LEVELS, Finding, LayerReport, Level, Report
 
 _STYLE: dict[Level, str] = {"error": "bold red", "warning": "bold yellow", "note": "bold blue"}
@@ -28,8 +29,8 @@ def render_terminal(report: Report, *, every_layer: bool = False) -> RenderableT
     <BLANKLINE>
     No layer draws a grid.
     """
-    parts = [Text(printable(report.target), style="bold"), *_layers(report, every_layer), *_findings(report)]
-    return Group(*parts, *_unread(report), _advice(report))
+    parts = [Text(printable(report.target), style="bold"), *_layers(report, every_layer), *profile_lines(report)]
+    return Group(*parts, *_findings(report), *_unread(report), _advice(report))
 
 
 def render_text(report: Report, *, width: int = 120, every_layer: bool = True) -> str:
