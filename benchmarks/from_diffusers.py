@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import torch
@@ -14,8 +15,7 @@ _TWO = (32, 64)
 
 def _make(name: str, inputs: dict[str, Any], **settings: Any) -> Architecture:
     def build() -> Built:
-        import diffusers
-
+        diffusers = importlib.import_module("diffusers")
         return getattr(diffusers, name)(**settings), inputs
 
     return Architecture("diffusers", name, build)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import torch
@@ -13,8 +14,7 @@ _PLANE, _VOLUME = (1, 1, 64, 64), (1, 1, 32, 32, 32)
 
 def _make(name: str, shape: tuple[int, ...], *, argument: str = "x", label: str = "", **settings: Any) -> Architecture:
     def build() -> tuple[Any, dict[str, Any]]:
-        from monai.networks import nets
-
+        nets = importlib.import_module("monai.networks.nets")
         return getattr(nets, name)(**settings), {argument: torch.randn(shape)}
 
     return Architecture("monai", label or name, build)

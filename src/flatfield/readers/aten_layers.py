@@ -147,14 +147,16 @@ def pixel_shuffle(call: Call) -> Value:
     """`pixel_shuffle`: channels (c, r, r) become pixels; the trace finds it in the digits."""
     r, value = call["upscale_factor"], call.value("self")
     *batch, c, h, w = value.shape
-    return call.trace.regrouped(value, (*batch, c // r**2, r, r, h, w), (-5, -2, -4, -1, -3), call.sizes[0])
+    cut, order = (*batch, c // r**2, r, r, h, w), (-5, -2, -4, -1, -3)
+    return call.trace.settle(call.trace.regrouped(value, cut, order, call.sizes[0]), call.name)
 
 
 def pixel_unshuffle(call: Call) -> Value:
     """`pixel_unshuffle`: pixels become channels (c, r, r)."""
     r, value = call["downscale_factor"], call.value("self")
     *batch, c, h, w = value.shape
-    return call.trace.regrouped(value, (*batch, c, h // r, r, w // r, r), (-5, -3, -1, -4, -2), call.sizes[0])
+    cut, order = (*batch, c, h // r, r, w // r, r), (-5, -3, -1, -4, -2)
+    return call.trace.settle(call.trace.regrouped(value, cut, order, call.sizes[0]), call.name)
 
 
 def pad(call: Call, mode: str) -> Value:

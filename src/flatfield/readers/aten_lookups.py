@@ -20,7 +20,8 @@ def along(call: Call, reason: str) -> Value | list[Value]:
     place = call["dim"] % max(1, len(value.axes))
     if len(value.axes) != len(call.sizes[0]) or ax.has_space((value.axes[place],)):
         return blind(call, reason)
-    return [call.trace.resized_axis(call.operator, call.values(), place, sizes) for sizes in call.sizes]
+    operands = [other for other in call.values() if len(other.axes) == len(value.axes)]
+    return [call.trace.resized_axis(call.operator, operands, place, sizes) for sizes in call.sizes]
 
 
 def indexed(call: Call) -> Value | list[Value]:

@@ -94,7 +94,7 @@ def sliced(call: Call) -> Value:
     value, axis = call.value("self"), call["dim"] % len(call.value("self").axes)
     if value.shape == call.sizes[0]:
         return value
-    return call.trace.strided(call.operator, value, axis, call["step"] or 1, call.sizes[0])
+    return call.trace.strided(call.operator, value, axis, call["step"] or 1, call.sizes[0], name=call.name)
 
 
 def parted(call: Call) -> list[Value]:

@@ -96,11 +96,12 @@ class Ledger:
     def misunderstood(
         self, name: str, operator: str, operands: Sequence[Value], sizes: Sequence[int], reason: str
     ) -> Value:
-        """Note an operator that was not understood, if positions went into it."""
+        """Note an operator that was not understood, if positions went into it; once, however often it runs."""
         moving = [value for value in operands if ax.has_space(value.axes)]
-        if moving:
+        note = Unread(name, operator, reason)
+        if moving and self.unread.get(name) != note:
             name = self.unique(name, self.unread)
-            self.unread[name] = Unread(name, operator, reason)
+            self.unread[name] = replace(note, name=name)
         same = next((value for value in moving if value.shape == tuple(sizes)), None)
         return self._derive(operator, operands, same.axes if same else ax.image_axes(sizes))
 

@@ -15,7 +15,6 @@ from flatfield.core.taps import Ints
 from flatfield.network import Layer, Operator, Weight
 from flatfield.readers.axes import Atom, Axes, Axis, Role, size
 
-
 _PHASES: frozenset[Role] = frozenset({"channel", "constant", "copy", "zero"})
 
 
@@ -140,13 +139,15 @@ def mosaic(axes: Axes) -> bool:
 
 def sub_pixel(writer: Layer, shuffle: Layer, digits: Sequence[Sequence[Atom]]) -> Layer:
     """Make one layer of a convolution and the shuffle behind it, its channels in PyTorch's order."""
-    assert writer.weight is not None
-    order = shuffled_rows(writer.weight.shape[0], digits)
+    count, columns = writer.weight_shape[:2]
+    order = shuffled_rows(count, digits)
     weight, bias, groups, kernel = writer.weight, writer.bias, writer.groups, writer.kernel or shuffle.kernel
+    shape = (count, columns * groups, *kernel)
 
     def rows() -> npt.NDArray[np.floating]:
+        assert weight is not None
         full = ungroup(weight.load(), groups) if groups > 1 else weight.load()
-        return full[order].reshape(*full.shape[:2], *kernel)
+        return full[order].reshape(shape)
 
     return replace(
         writer,
@@ -158,7 +159,7 @@ def sub_pixel(writer: Layer, shuffle: Layer, digits: Sequence[Sequence[Atom]]) -
         padding=writer.padding or shuffle.padding,
         dilation=writer.dilation or shuffle.dilation,
         output_padding=shuffle.output_padding,
-        weight=Weight((weight.shape[0], weight.shape[1] * groups, *kernel), rows),
+        weight=Weight(shape, rows) if weight else None,
         bias=Weight(bias.shape, lambda: bias.load()[order]) if bias else None,
     )
 

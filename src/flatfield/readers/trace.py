@@ -60,6 +60,8 @@ class Trace(Ledger):
     ) -> Value:
         """Note a layer that reads `value` (batch, channel, *space) and writes a tensor of size `output`."""
         value = self.settle(value)
+        if value.constant and weight is None and not weight_shape:
+            return self.constant(output)  # a table that is resized, say: no picture passes here
         name = self.unique(name, self.layers)
         dims = len(stride)
         extra = value.pad[-dims:] if value.pad else ((0, 0),) * dims
@@ -115,7 +117,7 @@ class Trace(Ledger):
         """A linear map of the last axis; `weight` is (out, in). It may turn out to feed a pixel shuffle."""
         channel = ax.fresh("channel", weight.shape[0])
         result = self._derive("linear", [value], (*value.axes[:-1], channel))
-        if channel and value.sources:
+        if channel and not value.constant:
             name = self.unique(name, self.linears)
             self.writers[channel[0].number] = name
             macs = math.prod(value.shape) * weight.shape[0]
@@ -205,8 +207,8 @@ class Trace(Ledger):
         for rule in (zero_insertion, repeated_pixels, pixel_unshuffle):
             built = rule(value.axes)
             if built is not None:
-                name = self.unique(built.name, self.layers)
-                value = self._settled(value, replace(built, name=name, **_came_from(value)))
+                made = self.unique(name or built.name, self.layers)
+                value = self._settled(value, replace(built, name=made, **_came_from(value)))
         return value
 
     def _with_writer(self, value: Value, shuffle: Layer, digits: tuple[tuple[Atom, ...], ...]) -> Layer:
@@ -217,8 +219,7 @@ class Trace(Ledger):
         total = next(atom.total for axis in digits for atom in axis)
         if (
             writer is None
-            or writer.weight is None
-            or writer.weight.shape[0] != total
+            or writer.weight_shape[:1] != (total,)
             or (writer.operator, set(writer.stride) - {1}) != ("Conv", set())
             or any(name in layer.inputs for layer in self.layers.values())
         ):
