@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from flatfield.measure.media import BATCHES, PICTURES, SOUNDS
 from flatfield.measure.rows import Row, Settings, measure_files
 
-TOGETHER = 16  # files in one piece of work
+TOGETHER = 32  # files in one piece of work
 AHEAD = 4  # pieces of work in hand per process: keeps all busy and memory flat
 ENDINGS = PICTURES + BATCHES + SOUNDS
 

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from flatfield.measure.lines import STRIP
-from flatfield.measure.plan import chosen
+from flatfield.measure.strips import Strips, cut
 
 Real = NDArray[np.float64]
 BLOCK = 8
-FEWEST = 4  # blocks along an axis
+SMALLEST_BLOCKS = 40  # pixels a side: four whole blocks wherever they start
 #: Periods that blocks of 8, or of 16 where colour is halved, can put into a picture.
 PERIODS = (2, 4, 8, 16)
 FAINT = 0.1  # grey levels rms: what compression leaves at these periods in photographs, at qualities from 80 on
@@ -48,13 +47,10 @@ class BlockGrid:
         return np.asarray((seen | faint) & (period in PERIODS))
 
 
-def edge_scores(pictures: NDArray[np.generic], axis: int, most: int | None) -> tuple[Real, Real]:
+def edge_scores(strips: Strips) -> tuple[Real, Real]:
     """Compare jumps at each of the 8 phases with those inside blocks: Student's t (N, 8) and the excess (N, 8)."""
-    upright = pictures if axis == -1 else pictures.swapaxes(-1, -2)
-    n, c, height, width = upright.shape
-    which = chosen(height // STRIP, most)
-    cut = upright[:, :, : height // STRIP * STRIP].reshape(n, c, height // STRIP, STRIP, width)[:, :, which]
-    grey = cut.astype(np.float32).mean(axis=1)
+    n = strips.values.shape[0]
+    grey = strips.values.astype(np.float32).mean(axis=1)
     jumps = np.abs(np.diff(grey, axis=-1))
     jumps = np.minimum(jumps, 4 * jumps.mean(axis=(-1, -2), keepdims=True))  # one hard edge is one vote
     ridge = (jumps[..., 1:-1] - (jumps[..., :-2] + jumps[..., 2:]) / 2).mean(axis=2)
@@ -79,13 +75,18 @@ def find_blocks(pictures: NDArray[np.generic], most: int | None = None) -> Block
     and de Queiroz 2003, doi 10.1109/TIP.2002.807361).
     """
     n = pictures.shape[0]
-    if min(pictures.shape[2:]) < FEWEST * BLOCK + BLOCK:
+    if min(pictures.shape[2:]) < SMALLEST_BLOCKS:
         return BlockGrid(np.ones(n), np.zeros((n, 2), dtype=np.int64), np.zeros(n))
-    (tx, ex), (ty, ey) = (edge_scores(pictures, axis, most) for axis in (-1, -2))
+    return blocks_of(cut(pictures, -1, most), cut(pictures, -2, most))
+
+
+def blocks_of(columns: Strips, rows: Strips) -> BlockGrid:
+    """Look for JPEG's grid in strips that are cut already, along both axes; see `find_blocks`."""
+    (tx, ex), (ty, ey) = edge_scores(columns), edge_scores(rows)
     x, y = tx.argmax(axis=1), ty.argmax(axis=1)
-    every = np.arange(n)
+    every = np.arange(tx.shape[0])
     t = np.maximum(tx[every, x], ty[every, y])
-    free = (min(pictures.shape[2:]) // STRIP - 1) ** 2 if most is None else (min(pictures.shape[2:]) // STRIP) * most
-    p = np.minimum(2 * BLOCK * stdtr(max(free, 3), -t), 1.0)
+    cells = min(s.rows.shape[0] * (s.values.shape[-1] // BLOCK) for s in (columns, rows))
+    p = np.minimum(2 * BLOCK * stdtr(max(cells - 2, 3), -t), 1.0)
     jump = np.maximum(np.maximum(ex[every, x], ey[every, y]), 0.0)
     return BlockGrid(p, np.stack([(x + 2) % BLOCK, (y + 2) % BLOCK], axis=1), jump)

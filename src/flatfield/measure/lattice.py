@@ -57,15 +57,18 @@ def pictures_of(images: ArrayLike) -> NDArray[np.generic]:
     if not 2 <= array.ndim <= 4:
         raise ValueError(f"shape {array.shape} is no picture: give (H, W), (C, H, W) or (N, C, H, W)")
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)
-    if min(array.shape[2:]) < SMALLEST:
-        raise ValueError(
-            f"a picture of {array.shape[3]} x {array.shape[2]} is too small: {SMALLEST} pixels a side or more"
-        )
+    check_size(*array.shape[2:])
     if 0 in array.shape:
         raise ValueError(f"shape {array.shape} holds no picture")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("the pictures hold NaN or infinite values: replace or mask them first")
     return array
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise ValueError for a picture too small to tell anything from."""
+    if min(height, width) < SMALLEST:
+        raise ValueError(f"a picture of {width} x {height} is too small: {SMALLEST} pixels a side or more")
 
 
 def step_of(array: NDArray[np.generic], step: float | None) -> float:
@@ -124,9 +127,13 @@ def measure_lattice(
     array, wanted = pictures_of(images), checked(periods)
     if array.shape[1] > MIXED:
         return one_by_one(array, wanted, step_of(array, step), strips)
-    lines = find_lines(array, wanted, step_of(array, step), strips)
-    strength = strengths(lines, wanted)
-    return Lattice(wanted, period_test(lines, wanted), strength, strength / lines.detail[:, None])
+    return lattice_of(find_lines(array, wanted, step_of(array, step), strips), wanted)
+
+
+def lattice_of(lines: Lines, periods: tuple[int, ...]) -> Lattice:
+    """Test the lines of N pictures, period by period."""
+    strength = strengths(lines, periods)
+    return Lattice(periods, period_test(lines, periods), strength, strength / lines.detail[:, None])
 
 
 def one_by_one(array: NDArray[np.generic], periods: tuple[int, ...], step: float, strips: int | None) -> Lattice:

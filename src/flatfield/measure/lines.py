@@ -8,20 +8,20 @@ only a picture is. The line at q/p is then held against the bins around it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flatfield.measure.harmonics import Harmonic
-from flatfield.measure.plan import chosen, plan
+from flatfield.measure.plan import plan
+from flatfield.measure.strips import STRIP, Strips, cut, weigh
 
 Real = NDArray[np.floating]
-STRIP = 8  # pixels across that are summed before the local strength is taken
-WINDOW = 17  # pixels along over which the local strength is averaged
-#: A slope rounded to whole steps is a staircase: a true period, though not a network's. Where the detail is
-#: below UNDITHERED steps rms nothing breaks the staircase up, and a line may reach COHERENT steps by rounding alone.
-UNDITHERED, COHERENT = 0.35, 0.12
+#: A slope rounded to whole steps is a staircase: a true period, though not a network's. Where nothing breaks it up, a
+#: line may reach so many steps by rounding alone.
+COHERENT = 0.12
 #: JPEG with halved colour rounds up and down by turns (libjpeg's jcsample.c and jdsample.c): the encoder from column
 #: to column of Cb and Cr, a lattice of period 4; the decoder from pixel to pixel, a lattice of period 2, of 1/32 step
 #: (halved both ways) or 1/8 (one way). As a standard deviation, 1/16 step keeps them all below significance.
@@ -71,92 +71,16 @@ def levelled(
     return np.asarray(np.moveaxis(spectrum[:, :, bins], 1, 2) * scale[:, :, None, :])
 
 
-def local_mean(values: Real, window: int = WINDOW) -> Real:
-    """Average over `window` samples of the last axis, mirrored at the ends.
-
-    >>> local_mean(np.array([0.0, 3.0, 0.0, 0.0]), 3)
-    array([2., 1., 1., 0.])
-    """
-    half = min(window // 2, values.shape[-1] - 1)
-    padded = np.concatenate([values[..., half:0:-1], values, values[..., -2 : -2 - half : -1]], axis=-1)
-    total = np.cumsum(padded, axis=-1, dtype=np.float64)
-    out = total[..., 2 * half :].copy()
-    out[..., 1:] -= total[..., : -2 * half - 1]
-    return np.asarray((out / (2 * half + 1)).astype(values.dtype))
-
-
-def waves_across(across: tuple[float, ...], rows: NDArray[np.int64]) -> Real:
-    """Lay real waves over the pixel rows: one row of 1 or ±1 for 0 and 1/2, else cosine and minus sine."""
-    out = []
-    for f in across:
-        angle = 2 * np.pi * f * rows
-        out += [np.cos(angle)] if f in (0.0, 0.5) else [np.cos(angle), -np.sin(angle)]
-    return np.array(out, dtype=np.float32).reshape(len(out), rows.size)
-
-
-def weighted(
-    pictures: NDArray[np.generic], axis: int, step: float, most: int | None
-) -> tuple[Real, NDArray[np.int64], Real, Real]:
-    """Cut strips and divide the difference along the axis by its local strength.
-
-    Returns (N, C, R, L) weighted differences of the R pixel rows, those rows (R,), and two sums over the strips
-    (N,): of all weights (times the rows in a strip), and of the weights where nothing breaks rounding up.
-    """
-    upright = pictures if axis == -1 else pictures.swapaxes(-1, -2)
-    n, c, height, width = upright.shape
-    which = chosen(height // STRIP, most)
-    cut = upright[:, :, : height // STRIP * STRIP].reshape(n, c, height // STRIP, STRIP, width)
-    cut = np.ascontiguousarray(cut[:, :, which] if which.size < height // STRIP else cut, dtype=np.float32)
-    slope = np.diff(cut, axis=-1)
-    total = slope.sum(axis=3)
-    energy = local_mean(np.einsum("ncsl,ncsl->nsl", total, total) / c)
-    least = STRIP * step**2 / 6 + 1e-12 * max(float(np.abs(cut).max(initial=0.0)), 1e-9) ** 2
-    weight = 1 / np.sqrt(energy + least)
-    trend = local_mean(total)
-    detail = total - trend
-    rough = local_mean(np.einsum("ncsl,ncsl->nsl", detail, detail) / c)
-    excess = np.maximum(rough / max(STRIP * (UNDITHERED * step) ** 2, 1e-30) - 1, 0)
-    bare = weight * np.exp(-np.minimum(excess, 80))
-    level = balanced(weight, trend)
-    slope *= level[:, :, :, None, :]
-    rows = (which[:, None] * STRIP + np.arange(STRIP)).ravel()
-    return (
-        slope.reshape(n, c, rows.size, width - 1),
-        rows,
-        np.asarray(STRIP * weight.sum(axis=(1, 2), dtype=np.float64)),
-        np.asarray(STRIP * bare.sum(axis=(1, 2), dtype=np.float64)),
-    )
-
-
-def balanced(weight: Real, trend: Real) -> Real:
-    """Make weights (N, S, L) orthogonal to the local slope `trend` (N, C, S, L), channel by channel: (N, C, S, L).
-
-    What JPEG blocks and rounded slopes put on a lattice follows the slope of the picture, up and down alike; what a
-    network draws doesn't turn round with it. With w' = w (1 - k g) and g the slope in units of its local strength,
-    sum w' g = 0 takes the first out of every line; of the second it takes as much as all slopes point one way.
-    """
-    own = weight[:, None]
-    slope = trend * own
-    first = np.einsum("nsl,ncsl->nc", weight, slope)
-    second = np.einsum("nsl,ncsl->nc", weight, slope**2)
-    share = first / (second + 1e-3 * weight.sum(axis=(1, 2))[:, None])
-    return np.asarray(own * (1 - share[:, :, None, None] * slope))
-
-
 def turns(h: Harmonic) -> bool:
     """Say whether JPEG's rounding by turns puts something on this harmonic."""
     return h.period == 2 or (h.period == 4 and h.axis == -1 and h.across == 0.0)
 
 
-def axis_lines(
-    pictures: NDArray[np.generic], periods: tuple[int, ...], axis: int, step: float, most: int | None
-) -> Lines:
-    """Compute the `Lines` of one axis for pictures (N, C, H, W)."""
-    length = pictures.shape[axis] - 1
-    where = plan(periods, axis, length, pictures.shape[1])
-    slope, rows, weight, bare = weighted(pictures, axis, step, most)
-    signals = np.matmul(waves_across(where.across, rows), slope)  # (N, C, K, L)
-    n, c = pictures.shape[:2]
+def axis_lines(strips: Strips, periods: tuple[int, ...], step: float) -> Lines:
+    """Compute the `Lines` of one axis."""
+    n, c, length = strips.values.shape[0], strips.values.shape[1], strips.values.shape[-1] - 1
+    where = plan(periods, strips.axis, length, c)
+    signals = weigh(strips, (0.0, *(f for f in where.across if f)), step)
     tests, width = where.bins.shape
     line = np.zeros((n, tests, c), dtype=np.complex64)
     around = np.zeros((n, tests, c, width), dtype=np.complex64)
@@ -164,7 +88,7 @@ def axis_lines(
     for row, f in enumerate(where.across):
         mine = np.flatnonzero(where.rows == row)
         real = f in (0.0, 0.5)
-        signal = signals[:, :, at] if real else signals[:, :, at] + 1j * signals[:, :, at + 1]
+        signal = signals.waves[:, :, at] if real else signals.waves[:, :, at] + 1j * signals.waves[:, :, at + 1]
         at += 1 if real else 2
         spectrum = np.fft.rfft(signal) if real else np.fft.fft(signal)
         line[:, mine] = np.moveaxis(signal @ where.waves[mine].T, -1, 1)
@@ -172,12 +96,12 @@ def axis_lines(
     around *= where.used[:, None, :]
     slopes = np.array([2 * abs(np.sin(np.pi * h.along)) for h in where.which])
     real_line = np.array([h.along == 0.5 and h.across in (0.0, 0.5) for h in where.which], dtype=bool)
-    floor = (COHERENT * step * bare[:, None] * slopes)[..., None, None] ** 2 * np.eye(c)
+    floor = (COHERENT * step * signals.bare[:, None] * slopes)[..., None, None] ** 2 * np.eye(c)
     if c == 3:
-        fine = (CHROMA * step * weight[:, None] * slopes * [turns(h) for h in where.which]) ** 2
+        fine = (CHROMA * step * signals.weight[:, None] * slopes * [turns(h) for h in where.which]) ** 2
         floor = floor + fine[..., None, None] * CHROMINANCE
-    gain = np.sqrt(np.where(real_line, 1.0, 2.0)) / (weight[:, None] * slopes)
-    detail = rows.size * length / np.sqrt(STRIP) / weight
+    gain = np.sqrt(np.where(real_line, 1.0, 2.0)) / (signals.weight[:, None] * slopes)
+    detail = signals.cells / np.sqrt(STRIP) / signals.weight
     return Lines(where.which, line, around, where.used.sum(axis=1), real_line, floor, gain, detail)
 
 
@@ -194,7 +118,12 @@ def find_lines(
     never rounded); `most` limits the strips looked at along each axis. Source: the line-against-neighbourhood
     test of spectral analysis (Thomson 1982, doi 10.1109/PROC.1982.12433), here with local weights.
     """
-    parts = [axis_lines(pictures, periods, axis, step, most) for axis in axes]
+    return lines_of([cut(pictures, axis, most) for axis in axes], periods, step)
+
+
+def lines_of(cuts: Iterable[Strips], periods: tuple[int, ...], step: float) -> Lines:
+    """Compute the `Lines` of strips that are cut already, of one axis or both; see `find_lines`."""
+    parts = [axis_lines(strips, periods, step) for strips in cuts]
     width = max(part.around.shape[-1] for part in parts)
     padded = [np.pad(p.around, [(0, 0)] * 3 + [(0, width - p.around.shape[-1])]) for p in parts]
     return Lines(

@@ -7,13 +7,21 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfield.measure.plan import chosen
+from flatfield.measure.strips import STRIP, Strips, trimmed
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
 BATCHES = (".npy", ".npz")
 SOUNDS = (".wav", ".flac", ".ogg")
+LARGE = 128 * 128  # pixels; above, strips of a picture are enough unless all of it is asked for
 LIMIT = 100_000_000  # pixels of a picture, or samples of a sound, by default
 BATCH = 2_000_000_000  # numbers in one array of a batch
 CHUNK = 1 << 22  # numbers measured at a time from a batch
@@ -21,18 +29,24 @@ CHUNK = 1 << 22  # numbers measured at a time from a batch
 
 @dataclass(frozen=True)
 class Picture:
-    """Pictures ([N,] C, H, W) in grey levels 0..255, the height of their rounding step, whether they came as JPEG."""
+    """Pictures in grey levels 0..255: all of them (C, H, W) or (N, C, H, W), or strips along x and y of large ones.
 
-    pixels: NDArray[np.generic]
+    `size`: channels, height and width; `step`: the height of their rounding step; `jpeg`: whether they came as one.
+    """
+
+    pixels: NDArray[np.generic] | None
+    size: tuple[int, int, int]
     step: float
     jpeg: bool = False
+    cuts: tuple[Strips, ...] = ()
 
 
-def read_picture(path: str | Path, limit: int = LIMIT) -> Picture:
+def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None) -> Picture:
     """Decode a picture of at most `limit` pixels; ValueError or OSError with the reason in one line for all others.
 
     Palettes and CMYK are turned into RGB, transparency is dropped, 16 bits become grey levels in steps of 1/257. The
-    size is read from the header, so that a decompression bomb is refused before it is unpacked.
+    size is read from the header, so that a decompression bomb is refused before it is unpacked. `strips`: of a picture
+    larger than `LARGE` pixels keep so many strips of eight pixels along each axis, not the pixels.
     """
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
@@ -46,7 +60,7 @@ def read_picture(path: str | Path, limit: int = LIMIT) -> Picture:
                 frames = getattr(image, "n_frames", 1)
                 if frames > 1:
                     raise ValueError(f"it has {frames} frames or pages: measure them one by one")
-                return decoded(image)
+                return decoded(image, strips)
     except UnidentifiedImageError:
         raise ValueError("no picture format is recognised in it") from None
     except Image.DecompressionBombError:
@@ -61,23 +75,41 @@ def refuse(size: int, limit: int, told: str) -> None:
         raise ValueError(f"{told} are more than the limit of {limit}: raise --limit to read it")
 
 
-def decoded(image: object) -> Picture:
+def decoded(image: Image, strips: int | None) -> Picture:
     """Turn an open Pillow image into a `Picture`."""
-    from PIL import Image  # noqa: PLC0415
-
-    assert isinstance(image, Image.Image)
+    jpeg = image.format == "JPEG"
     if image.mode.startswith("I"):  # 16-bit grey, in whatever byte order
         values = np.asarray(image).astype(np.float32)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError("it holds whole numbers beyond 16 bits: there is no grey scale to read them on")
-        return Picture(values[None] / np.float32(257), 1 / 257)
+        return Picture(values[None] / np.float32(257), (1, image.height, image.width), 1 / 257)
     if image.mode == "F":
         raise ValueError("it holds 32-bit floats without a scale: save it as .npy instead")
     mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
-    if image.mode == "P" and "A" in image.getbands():
-        mode = "RGB"
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    return Picture(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), 1.0, image.format == "JPEG")
+    flat = image if image.mode == mode else image.convert(mode)
+    size = (1 if mode == "L" else 3, image.height, image.width)
+    if strips is None or image.width * image.height <= LARGE:
+        return Picture(planes(flat), size, 1.0, jpeg)
+    flat.load()
+    return Picture(None, size, 1.0, jpeg, tuple(cropped(flat, axis, strips) for axis in (-1, -2)))
+
+
+def planes(image: Image) -> NDArray[np.generic]:
+    """View an image as (C, H, W)."""
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def cropped(image: Image, axis: int, most: int) -> Strips:
+    """Cut strips out of a decoded image; the same as `cut` of all its pixels, without making an array of those."""
+    long, short = (image.width, image.height) if axis == -1 else (image.height, image.width)
+    which, length = chosen(short // STRIP, most), trimmed(long)
+    boxes = [(0, s * STRIP, length, (s + 1) * STRIP) for s in map(int, which)]
+    if axis == -2:
+        boxes = [(box[1], box[0], box[3], box[2]) for box in boxes]
+    parts = [planes(image.crop(box)) for box in boxes]
+    values = np.stack([part if axis == -1 else part.swapaxes(-1, -2) for part in parts], axis=1)
+    return Strips(axis, values[None], which[:, None] * STRIP + np.arange(STRIP))
 
 
 def arranged(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -128,7 +160,7 @@ def read_batch(path: str | Path) -> Iterator[Picture]:
         for start in range(0, pictures.shape[0], size):
             piece = pictures[start : start + size]
             scaled = piece if factor == 1 else piece.astype(np.float32) * np.float32(factor) + np.float32(offset)
-            yield Picture(scaled, step)
+            yield Picture(scaled, pictures.shape[1:], step)
 
 
 def check_archive(path: str | Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,15 @@ import numpy as np
 
 from flatfield.measure.harmonics import PERIODS
 from flatfield.measure.heatmap import strength_map
-from flatfield.measure.jpeg import find_blocks
-from flatfield.measure.lattice import Lattice, measure_lattice, pictures_of
+from flatfield.measure.jpeg import SMALLEST_BLOCKS, blocks_of
+from flatfield.measure.lattice import Lattice, check_size, lattice_of
+from flatfield.measure.lines import lines_of
 from flatfield.measure.media import BATCHES, LIMIT, PICTURES, SOUNDS, Picture, read_batch, read_picture, read_sound
 from flatfield.measure.pool import Pool
 from flatfield.measure.sound import measure_tones
+from flatfield.measure.strips import Strips, cut
 
-#: Above so many pixels a picture is measured on so many strips of eight pixels along each axis, unless all are
-#: asked for.
-LARGE, STRIPS = 128 * 128, 4
+STRIPS = 2  # of eight pixels along each axis of a large picture: as many pixels as 128 x 128 where it is 512 x 512
 
 
 @dataclass(frozen=True)
@@ -112,25 +112,41 @@ def lattice_row(path: str, kind: str, lattice: Lattice, at: int, settings: Setti
 
 
 def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) -> list[Row]:
-    """Measure pictures of one shape and step together; a row each."""
-    batch = pictures_of(np.stack([p.pixels for p in pictures]))
-    _, channels, height, width = batch.shape
-    strips = None if settings.every_pixel or height * width <= LARGE else STRIPS
-    lattice = measure_lattice(batch, settings.periods, step=pictures[0].step, strips=strips)
-    blocks = find_blocks(batch, strips)
-    came = np.array([p.jpeg for p in pictures])
-    each = [blocks.explains(p, lattice.strength[:, k], came) for k, p in enumerate(lattice.periods)]
-    explained = np.stack(each, axis=1)
-    found, rows = lattice.found(settings.level), []
+    """Measure pictures of one size and step together; a row each."""
+    channels, height, width = pictures[0].size
+    both = [joined([strips_of(p, axis) for p in pictures]) for axis in (-1, -2)]
+    lattice = lattice_of(lines_of(both, settings.periods, pictures[0].step), settings.periods)
+    found, grid = lattice.found(settings.level), np.array([p.jpeg for p in pictures])
+    explained = np.zeros((len(files), len(lattice.periods)), dtype=bool)
+    # of a file that says it is a JPEG, blocks need only be looked at when there is something for them to explain
+    look = np.flatnonzero([not came or bool(periods) for came, periods in zip(grid, found, strict=True)])
+    if look.size and min(height, width) >= SMALLEST_BLOCKS:
+        blocks = blocks_of(*(replace(s, values=s.values[look]) for s in both))
+        each = [blocks.explains(p, lattice.strength[look, k], grid[look]) for k, p in enumerate(lattice.periods)]
+        explained[look] = np.stack(each, axis=1)
+        grid[look] |= blocks.present()
+    sizes = {"pictures": 1, "width": width, "height": height, "channels": channels}
+    rows = []
     for at, file in enumerate(files):
         jpeg = tuple(p for p, e in zip(lattice.periods, explained[at], strict=True) if e and p in found[at])
-        sizes = {"pictures": 1, "width": width, "height": height, "channels": channels}
-        grid = bool(blocks.present()[at])
-        row = lattice_row(file, "picture", lattice, at, settings, jpeg_grid=grid, jpeg_periods=jpeg, **sizes)
+        more = {"jpeg_grid": bool(grid[at]), "jpeg_periods": jpeg, **sizes}
+        row = lattice_row(file, "picture", lattice, at, settings, **more)
         if settings.maps is not None:
-            write_map(settings.maps, file, batch[at], row.periods or settings.periods)
+            write_map(settings.maps, file, pictures[at].pixels, row.periods or settings.periods)
         rows.append(row)
     return rows
+
+
+def strips_of(picture: Picture, axis: int) -> Strips:
+    """Give the strips of a picture along an axis: those it was read as, else all."""
+    if picture.pixels is None:
+        return picture.cuts[0 if axis == -1 else 1]
+    return cut(picture.pixels[None], axis)
+
+
+def joined(strips: list[Strips]) -> Strips:
+    """Put the strips of pictures of one size together."""
+    return replace(strips[0], values=np.concatenate([s.values for s in strips]))
 
 
 def write_map(folder: str, file: str, picture: Any, periods: tuple[int, ...]) -> None:
@@ -149,8 +165,9 @@ def batch_row(file: str, settings: Settings) -> Row:
     pool, shape, count = Pool(settings.periods), (0, 0, 0), 0
     for piece in read_batch(file):
         pool.step = piece.step
+        assert piece.pixels is not None  # a batch is never read as strips
         pool.add(piece.pixels)
-        shape, count = piece.pixels.shape[1:], count + piece.pixels.shape[0]
+        shape, count = piece.size, count + len(piece.pixels)
     sizes = {"pictures": count, "channels": shape[0], "height": shape[1], "width": shape[2]}
     return lattice_row(file, "batch", pool.lattice(), 0, settings, **sizes)
 
@@ -184,14 +201,15 @@ def measure_files(files: Iterable[str], settings: Settings = Settings()) -> list
     """
     order = list(files)
     rows: dict[str, Row] = {}
-    alike: dict[tuple[tuple[int, ...], float], list[tuple[str, Picture]]] = {}
+    alike: dict[tuple[tuple[int, int, int], float], list[tuple[str, Picture]]] = {}
     for file in order:
         try:
             kind = kind_of(file)
             if kind == "picture":
-                picture = read_picture(file, settings.limit)
-                pictures_of(picture.pixels)
-                alike.setdefault((picture.pixels.shape, picture.step), []).append((file, picture))
+                whole = settings.every_pixel or settings.maps is not None
+                picture = read_picture(file, settings.limit, None if whole else STRIPS)
+                check_size(*picture.size[1:])
+                alike.setdefault((picture.size, picture.step), []).append((file, picture))
             else:
                 rows[file] = batch_row(file, settings) if kind == "batch" else sound_row(file, settings)
         except (ValueError, OSError, MemoryError, ArithmeticError) as error:
