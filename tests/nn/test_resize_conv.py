@@ -15,9 +15,9 @@ from flatfield.nn.resampling import MODES, PADDING_MODES
 
 FOLDED = ("mixed", "phases", "transposed")
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
-KERNELS = {1: [(3,), (4,), (7,)], 2: [(3, 3), (5, 2), (1, 6)], 3: [(3, 3, 3), (2, 3, 1)]}
-SCALES = {1: [(2,), (3,), (8,)], 2: [(2, 2), (4, 3), (1, 2)], 3: [(2, 2, 2), (1, 2, 3)]}
-SIZES = {1: (19,), 2: (13, 9), 3: (6, 7, 8)}
+KERNELS = {1: [(3,), (4,), (7,)], 2: [(3, 3), (5, 2), (1, 6)], 3: [(3, 2, 1)]}
+SCALES = {1: [(2,), (3,), (8,)], 2: [(2, 2), (4, 3), (1, 2)], 3: [(2, 2, 3)]}
+SIZES = {1: (19,), 2: (13, 9), 3: (6, 5, 4)}
 
 
 def close(found, expected, tolerance):
@@ -45,12 +45,12 @@ def test_every_way_is_the_composition(composition, dims, mode, padding_mode, way
     for kernel in KERNELS[dims]:
         for scale in SCALES[dims]:
             for padding in ("same", "valid"):
-                for last in (False, True):
+                for last in (False, True)[:dims]:
                     x, weight, bias = random_case(dims, kernel, last=last)
                     settings_ = (scale, mode, padding, padding_mode)
                     found = resize_conv(x, weight, bias, *settings_, way=way)
                     close(found, composition(x, weight, bias, *settings_), 1e-12)
-                    if last and dims > 1:
+                    if last:
                         assert found.is_contiguous(memory_format=LAST[x.dim()])
                     else:
                         assert found.is_contiguous()
@@ -142,7 +142,7 @@ def test_what_cannot_be_folded_is_done_plainly(composition, scale, mode, padding
 def test_bands_smaller_than_an_image(composition, way, monkeypatch):
     monkeypatch.setattr("flatfield.nn.ways.grid.BAND_BYTES", 4096)
     for dims in (1, 2, 3):
-        for last in (False, True):
+        for last in (False, True)[:dims]:
             x, weight, bias = random_case(dims, (3,) * dims, last=last)
             close(resize_conv(x, weight, bias, way=way), composition(x, weight, bias), 1e-12)
 

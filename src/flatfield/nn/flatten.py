@@ -105,5 +105,17 @@ def bake(module: nn.Module) -> nn.Module:
             if any(ours) and not all(ours):
                 raise ValueError(f"{type(part).__name__}.{name} has another parametrisation too: remove that first")
             if ours and all(ours):
+                _own_class(part)
                 parametrize.remove_parametrizations(part, name, leave_parametrized=True)
     return module
+
+
+def _own_class(module: nn.Module) -> None:
+    """Give a module its own copy of the class that parametrisation made for it.
+
+    A deep copy shares that class with its original, and removing a parametrisation takes a property off the
+    class: without this, baking a copy would break the original.
+    """
+    shared = type(module)
+    own = {name: value for name, value in vars(shared).items() if name not in ("__dict__", "__weakref__")}
+    module.__class__ = type(shared.__name__, shared.__bases__, own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from flatfield.nn.resampling import Pairs, Resampling
@@ -60,10 +60,21 @@ def borders(size: Sequence[int], kernel: Sequence[int], r: Resampling) -> Border
 
 
 def extend(x: Tensor, b: Borders) -> Tensor:
-    """Pad the low resolution as `b` says."""
-    if not any(map(any, b.pads)):
-        return x
-    return F.pad(x, [number for pair in reversed(b.pads) for number in pair], mode=b.extension)
+    """Pad the low resolution as `b` says, by joining views: `F.pad` would keep `x` for its backward."""
+    for axis, (before, after) in enumerate(b.pads):
+        n = x.shape[2 + axis]
+        if not before and not after:
+            continue
+        if b.extension == "circular":
+            first, last = x.narrow(2 + axis, n - before, before), x.narrow(2 + axis, 0, after)
+        else:
+            sizes = [-1] * x.dim()
+            sizes[2 + axis] = before
+            first = x.narrow(2 + axis, 0, 1).expand(sizes)
+            sizes[2 + axis] = after
+            last = x.narrow(2 + axis, n - 1, 1).expand(sizes)
+        x = torch.cat([first, x, last], dim=2 + axis)
+    return x
 
 
 def room(size: Sequence[int], kernel: Sequence[int], r: Resampling) -> bool:

@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from flatfield.nn.resampling import Resampling
+from flatfield.nn.ways.cost import seconds, smoothing_seconds
+from flatfield.nn.ways.layout import memory_format
 
 WAYS = ("mixed", "phases", "plain", "transposed")
 OVERRIDE = "FLATFIELD_RESIZE_CONV"
@@ -55,4 +57,14 @@ def choose(x: Tensor, weight: Tensor, r: Resampling) -> str:
         return "phases"
     if watched():
         return "plain"  # who watches operators should see the definition
-    return "mixed" if can_mix(x, weight, r) else "transposed"
+    folded = ("mixed", "phases", "transposed") if can_mix(x, weight, r) else ("phases", "transposed")
+    last = memory_format(x, weight) is not torch.contiguous_format
+    shapes = x.shape, weight.shape, r.whole
+    costs = {way: seconds(way, *shapes, channels_last=last) for way in (*folded, "plain")}
+    if r.smooth:
+        if r.dims != 2:
+            return "plain"  # in 1-d there is too little to save, in 3-d strips eat it up
+        extra = smoothing_seconds(*shapes, r.padding, channels_last=last)
+        costs.update({way: costs[way] + extra for way in folded})
+    cheapest: str = min(costs, key=lambda way: costs[way])
+    return cheapest

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from flatfield.core import interpolation_kernel
+from flatfield.nn.ways.layout import memory_format
 from flatfield.nn.ways.plain import CONVOLUTION
 
+Kernels = Sequence[Sequence[float]]
+
+_ONE_PASS = 27  # taps of a product of kernels of 3, in up to three dimensions
 _KERNELS: dict[tuple[int, str], tuple[float, ...]] = {}
 
 
@@ -36,25 +42,51 @@ def smoothing_kernel(scale: int, mode: str) -> tuple[float, ...]:
     return _KERNELS[scale, mode]
 
 
-def _smooth_axes(y: Tensor, kernels: Sequence[Sequence[float]], full: bool) -> Tensor:
-    """Convolve every channel along every axis; `full` pads, so that valid and full are transposes."""
-    dims, channels = y.dim() - 2, y.shape[1]
+def _smooth_axes(y: Tensor, kernels: Kernels, full: bool) -> Tensor:
+    """Convolve every channel along every axis; `full` pads, so that valid and full are transposes.
+
+    Small kernels in one pass, as a convolution with as many groups as channels; in 1-d, in 3-d with the
+    channels outermost, and for long kernels, sums of shifted copies are faster (`python -m benchmarks.nn.fit`).
+    """
+    dims, taps = y.dim() - 2, math.prod(map(len, kernels))
+    if taps == 1:
+        return y
+    last = memory_format(y, y) is not torch.contiguous_format
+    if taps <= _ONE_PASS and (dims == 2 or (dims == 3 and last)):
+        return _smooth_at_once(y, kernels, full)
     for axis, kernel in enumerate(kernels):
-        if len(kernel) == 1:
-            continue
-        shape = [1] * dims
-        shape[axis] = len(kernel)
-        weight = y.new_tensor(kernel).view(1, 1, *shape).expand(channels, *[-1] * (dims + 1))
-        padding = [len(kernel) - 1 if full and a == axis else 0 for a in range(dims)]
-        y = CONVOLUTION[dims](y, weight, padding=padding, groups=channels)
+        if len(kernel) > 1:
+            y = _smooth_along(y, axis, kernel, full)
     return y
+
+
+def _smooth_at_once(y: Tensor, kernels: Kernels, full: bool) -> Tensor:
+    weight = y.new_tensor(kernels[0])
+    for kernel in kernels[1:]:
+        weight = weight.unsqueeze(-1) * y.new_tensor(kernel)
+    weight = weight.expand(y.shape[1], 1, *weight.shape)
+    padding = [len(kernel) - 1 if full else 0 for kernel in kernels]
+    return CONVOLUTION[len(kernels)](y, weight, padding=padding, groups=y.shape[1])
+
+
+def _smooth_along(y: Tensor, axis: int, kernel: Sequence[float], full: bool) -> Tensor:
+    """The kernel is symmetric: equal taps are added before they are weighted."""
+    middle = len(kernel) // 2
+    if full:
+        y = F.pad(y, [0] * (2 * (y.dim() - 3 - axis)) + [2 * middle] * 2)
+    count = y.shape[2 + axis] - 2 * middle
+    shifted = [y.narrow(2 + axis, shift, count) for shift in range(len(kernel))]
+    total = shifted[middle] * kernel[middle]
+    for tap in range(middle):
+        total = total.add_(shifted[tap] + shifted[-1 - tap], alpha=kernel[tap])
+    return total
 
 
 class Smooth(torch.autograd.Function):
     """Smoothing that saves nothing for backward: it is linear, symmetric and known."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, kernels: Sequence[Sequence[float]], full: bool) -> Tensor:
+    def forward(ctx: Any, y: Tensor, kernels: Kernels, full: bool) -> Tensor:
         """Convolve with `kernels`; `full` pads for every tap."""
         ctx.kernels, ctx.full = kernels, full
         return _smooth_axes(y, kernels, full)
