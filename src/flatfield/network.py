@@ -23,6 +23,7 @@ UPSAMPLING: tuple[Operator, ...] = (
     "ConvTranspose", "SubPixelConv", "PixelShuffle", "Resize", "Unpool", "Fold",
 )  # fmt: skip
 _SAME = 1e-6  # residues that differ by less are equal but for the rounding of float32
+_SIMPLE = 8  # a ratio of sizes with a larger denominator was rounded down from a simpler one
 _CHUNK = 1 << 20  # weights widened to float64 at a time
 
 
@@ -88,7 +89,7 @@ class Layer:
         """Positions that leave for each that arrives, an axis at a time."""
         if self.operator == "Resize" or self.mode == "adaptive":
             pairs = zip(self.output_size, self.input_size, strict=True)
-            return tuple(Fraction(out, max(n, 1)) for out, n in pairs)
+            return tuple(_factor(out, n) for out, n in pairs)
         if self.operator in UPSAMPLING:
             return tuple(Fraction(s) for s in self.stride)
         return tuple(Fraction(1, s) for s in self.stride)
@@ -164,6 +165,18 @@ class Layer:
                 yield shuffle_gains(block, stride)
             else:
                 yield phase_gains(block, stride, self.dilation or 1)
+
+
+def _factor(out: int, places: int) -> Fraction:
+    """The factor that made `out` of `places`: whoever scales 97 by 3/2 gets 145, not 145.5."""
+    exact = Fraction(out, max(places, 1))
+    below = 1
+    while exact.denominator > _SIMPLE:
+        above = -(-out * below // places)
+        if above * places < (out + 1) * below:
+            return Fraction(above, below)
+        below += 1
+    return exact
 
 
 @dataclass(frozen=True)
