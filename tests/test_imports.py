@@ -51,19 +51,20 @@ path = tempfile.mkdtemp() + "/up.onnx"
 onnx.save(helper.make_model(helper.make_graph([node], "g", ends[:1], ends[1:], [weight])), path)
 from typer.testing import CliRunner
 from flatfield.cli import app
-result = CliRunner().invoke(app, ["check", path])
+result = CliRunner().invoke(app, ["check", path, *OPTIONS])
 assert result.exit_code == 1 and "FF001 up" in result.output, result.output
 """
 
 
-def test_checking_an_onnx_file_loads_no_torch() -> None:
-    modules = loaded(ONNX)
+@pytest.mark.parametrize(("options", "unwanted"), [([], {"torch"}), (["--no-probe"], {"torch", "onnxruntime"})])
+def test_checking_an_onnx_file_loads_no_torch(options: list[str], unwanted: set[str]) -> None:
+    modules = loaded(f"OPTIONS = {options}\n{ONNX}")
     assert {"flatfield", "onnx", "typer"} <= modules
-    assert modules & {"torch", "onnxruntime"} == set()
+    assert modules & unwanted == set()
 
 
 def test_an_onnx_file_is_checked_where_torch_is_not_installed() -> None:
-    absent = "import sys; sys.modules['torch'] = None\n"
+    absent = "import sys; sys.modules['torch'] = None; OPTIONS = []\n"
     assert "onnx" in loaded(absent + ONNX)
 
 

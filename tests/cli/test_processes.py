@@ -22,7 +22,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def run(*arguments: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments], cwd=folder, env={**ENVIRONMENT, **more}, capture_output=True,
-        text=True, encoding="utf-8", timeout=120, check=False,
+        text=True, encoding=more.get("PYTHONIOENCODING", "utf-8"), timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -68,16 +68,19 @@ def test_bad_input_has_no_traceback(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["noise.onnx"]
 
 
-def test_a_pipe_that_closes_early_is_no_failure(tmp_path: Path) -> None:
-    shell = f"'{sys.executable}' -m flatfield check example:deconv --format json | head -1"
+def test_a_reader_that_went_away_is_no_failure_to_report(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as `| head` does when it has seen enough
+    command = [*COMMAND, "check", "example:deconv", "--format", "json"]
     result = subprocess.run(
-        ["bash", "-c", shell], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=writing, stderr=subprocess.PIPE, timeout=120, check=False
     )
-    assert (result.stdout, result.stderr) == ("{\n", "")
+    os.close(writing)
+    assert result.stderr == b""
 
 
 def test_an_encoding_without_bars_shows_question_marks(tmp_path: Path) -> None:
-    result = run("check", "example:deconv", folder=tmp_path, PYTHONIOENCODING="ascii")
+    result = run("check", "example:deconv", folder=tmp_path, PYTHONIOENCODING="cp1252")
     assert (result.returncode, result.stderr) == (1, "")
     assert "stages.0.0    ConvTranspose  3       2       1..4     ????" in result.stdout
 

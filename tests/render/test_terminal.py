@@ -7,7 +7,7 @@ import io
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -26,7 +26,9 @@ def on_terminal(report: Report, width: int, *, every_layer: bool = False) -> str
 
 
 @given(report=reports, width=st.integers(20, 300), every_layer=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(
+    max_examples=60, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+)  # shrinking takes minutes
 def test_any_report_can_be_shown(report: Report, width: int, every_layer: bool) -> None:
     text = render_text(report, width=width, every_layer=every_layer)
     assert all(unicodedata.category(character)[0] != "C" for line in text.split("\n") for character in line)
