@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from flatfield.report import LEVELS, Finding, LayerReport, OverlapRange, Report, UnreadReport
+from flatfield.report import (
+    LEVELS,
+    Finding,
+    GradientReport,
+    LayerReport,
+    OverlapRange,
+    ProbeLayerReport,
+    ProbeReport,
+    Report,
+    ToneReport,
+    UnreadReport,
+)
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -45,10 +56,26 @@ layers = st.builds(
     phases=st.lists(numbers, max_size=40).map(tuple), tones=st.lists(numbers, max_size=5).map(tuple),
 )  # fmt: skip
 unread = st.builds(UnreadReport, name=names, operator=names, reason=names)
+levels = st.none() | st.floats(0, 1)
+probed = st.builds(
+    ProbeLayerReport, name=names, operator=names, before=st.floats(0, 1), after=st.floats(0, 1), alone=levels,
+    share=levels, peak_to_peak=st.none() | numbers, period=axes,
+)  # fmt: skip
+gradients = st.builds(
+    GradientReport, unevenness=st.floats(0, 1), period=axes, inputs=counts, variance_unevenness=levels,
+    jittered=levels, shifts=counts,
+)  # fmt: skip
+probes = st.builds(
+    ProbeReport, unevenness=levels, peak_to_peak=st.none() | numbers, period=axes,
+    layers=st.lists(probed, max_size=3).map(tuple), start=names, tile=st.lists(numbers, max_size=4).map(tuple),
+    tile_shape=axes, tones=st.lists(st.builds(ToneReport, frequency=numbers, level=numbers), max_size=10).map(tuple),
+    ramp=levels, stripes=levels, gradient=st.none() | gradients, unhonoured=st.lists(unread, max_size=2).map(tuple),
+)  # fmt: skip
 reports = st.builds(
     Report, target=names, layers=st.lists(layers, max_size=4).map(tuple),
     findings=st.lists(findings, max_size=9).map(tuple), unread=st.lists(unread, max_size=3).map(tuple),
-    inputs=st.lists(axes, max_size=3).map(tuple), rate=st.none() | numbers, version=names,
+    inputs=st.lists(axes, max_size=3).map(tuple), rate=st.none() | numbers, probe=st.none() | probes,
+    version=names,
 )  # fmt: skip
 
 
@@ -68,4 +95,7 @@ def told(layer: str, code: str = "FF001", level: str = "error") -> Finding:
 
 def one(name: str, target: str = "model.onnx") -> Report:
     """A report on one layer of that name, found fault with."""
-    return Report(target, (row(name),), (told(name),), (UnreadReport(name, "Gather", f"{name} is strange"),))
+    strange = UnreadReport(name, "Gather", f"{name} is strange")
+    share = ProbeLayerReport(name, "ConvTranspose", 0.0, 0.5, alone=0.5, share=1.0, peak_to_peak=0.1, period=(2, 2))
+    probe = ProbeReport(0.5, 0.1, (2, 2), (share,), unhonoured=(strange,))
+    return Report(target, (row(name),), (told(name),), (strange,), probe=probe)

@@ -40,7 +40,7 @@ def test_any_report_can_be_shown(report: Report, width: int, every_layer: bool) 
 def test_hostile_names_are_shown_as_they_are_spelt(name: str) -> None:
     spelt = printable(name)
     text = render_text(one(name, target=name), width=200)
-    assert text.count(spelt) >= 5  # title, table, finding, unread, advice
+    assert text.count(spelt) >= 7  # title, table, finding, unread, profile, what was not honoured, advice
     assert spelt in on_terminal(one(name, target=name), 200)
     for escape in ("\x1b[2J", "\x07", "\x00", "\u202e"):
         assert escape not in on_terminal(one(name, target=name), 200)

@@ -18,7 +18,7 @@ def phase_bars(levels: Sequence[float], *, width: int = 16) -> str:
         return ""
     step = -(-len(levels) // width)
     shown = levels[::step]
-    bars = "".join(_EIGHTHS[max(0, round(level / most * len(_EIGHTHS)) - 1)] for level in shown)
+    bars = "".join(_EIGHTHS[max(0, round(max(0.0, level) / most * len(_EIGHTHS)) - 1)] for level in shown)
     return bars + ("…" if step > 1 else "")
 
 

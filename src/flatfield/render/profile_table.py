@@ -50,7 +50,7 @@ def _headline(probe: ProbeReport) -> Text:
     return Text.assemble(
         printable(f"{where}: unevenness "),
         (f"{probe.unevenness:.3f} ({decibel:.1f} dB)", "bold"),
-        f", {probe.peak_to_peak:.3g} peak to peak, period {_times(probe.period)}",
+        f", {probe.peak_to_peak or 0.0:.3g} peak to peak, period {_times(probe.period)}",
     )
 
 
@@ -63,7 +63,7 @@ def _table(rows: list[ProbeLayerReport]) -> Table:
     for layer in rows:
         worst = layer.share is not None and layer.share == most > 0
         table.add_row(
-            printable(layer.name),
+            Text(printable(layer.name)),
             Text(f"{100 * (layer.share or 0.0):.1f}%", style="bold red" if worst else ""),
             f"{layer.peak_to_peak or 0.0:.3g}" if layer.share else "",
             _times(layer.period) if layer.share else "",
