@@ -1,0 +1,2 @@
+window.flatfield = flatfield; // for whoever wants to look, and for the tests
+flatfield.page.start();
