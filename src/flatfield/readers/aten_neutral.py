@@ -134,10 +134,11 @@ def product(call: Call) -> Value:
     if min(len(left.axes), len(right.axes)) < 2:
         return call.trace.opaque(call.name, call.operator, [left, right], call.sizes[0])
     if right.constant and not left.constant:
-        weight = weight_of(tensors[1].transpose(-2, -1)) if tensors[1].dim() == 2 else None
-        if weight is None:
+        if tensors[1].dim() != 2:
             return call.trace.mixed_columns(call.operator, left, call.sizes[0])
-        return call.trace.linear(call.name, left, weight, call.weight("self") if call.operator == "addmm" else None)
+        weight = weight_of(tensors[1].transpose(-2, -1))
+        bias = call.weight("self") if call.operator == "addmm" else None
+        return call.trace.linear(call.name, left, weight, bias, shape=(tensors[1].shape[1], tensors[1].shape[0]))
     if left.constant and not right.constant:
         return call.trace.mixed_rows(call.operator, right, call.sizes[0])
     return call.trace.product(call.operator, left, right, call.sizes[0])

@@ -113,17 +113,20 @@ class Trace(Ledger):
         batch = tuple(ax.fresh("batch", n) for n in lead[:-1])
         return (*batch, channel, *space) if lead else space
 
-    def linear(self, name: str, value: Value, weight: Weight, bias: Weight | None = None) -> Value:
+    def linear(
+        self, name: str, value: Value, weight: Weight | None, bias: Weight | None = None, *, shape: Ints = ()
+    ) -> Value:
         """A linear map of the last axis; `weight` is (out, in). It may turn out to feed a pixel shuffle."""
-        channel = ax.fresh("channel", weight.shape[0])
+        shape = weight.shape if weight else shape
+        channel = ax.fresh("channel", shape[0])
         result = self._derive("linear", [value], (*value.axes[:-1], channel))
         if channel and not value.constant:
             name = self.unique(name, self.linears)
             self.writers[channel[0].number] = name
-            macs = math.prod(value.shape) * weight.shape[0]
+            macs = math.prod(value.shape) * shape[0]
             self.linears[name] = Layer(
                 name=name, operator="Conv", kernel=(), stride=(), input_size=(), output_size=(),
-                weight=weight, bias=bias, weight_shape=weight.shape, multiply_adds=macs, **_came_from(value),
+                weight=weight, bias=bias, weight_shape=shape, multiply_adds=macs, **_came_from(value),
             )  # fmt: skip
         return result
 
