@@ -10,8 +10,8 @@ from torch import nn
 from flatfield.examples import names
 from flatfield.probe.attempts import settled_plan
 from flatfield.probe.passage import subject
+from flatfield.probe.plan import Plan
 from flatfield.probe.profile import probe_module, tile_of
-from flatfield.probe.torus import Plan
 from flatfield.probe.unhonoured import NoGridError
 
 from .brute import freeze_instances, in_float64, middle_of_a_large_field
@@ -80,7 +80,7 @@ def windowed(*layers: nn.Module) -> nn.Sequential:
     [
         windowed(nn.ConvTranspose2d(2, 3, 3, 2), nn.Conv2d(3, 2, 3), nn.ReLU(), nn.ConvTranspose2d(2, 1, 5, 3)),
         windowed(nn.ConvTranspose2d(2, 3, 4, 2, 3), nn.ReflectionPad2d(2), nn.Conv2d(3, 2, 3, dilation=2), nn.Tanh()),
-        windowed(nn.ConvTranspose2d(2, 3, 3, 2, 1, 1), nn.MaxPool2d(3, 2, 1), nn.Conv2d(3, 4, 3, 2, 1), nn.PixelShuffle(2)),
+        windowed(nn.ConvTranspose2d(2, 3, 3, 2, 1, 1), nn.MaxPool2d(3, 2, 1), nn.Conv2d(3, 4, 3), nn.PixelShuffle(2)),
         windowed(nn.ConvTranspose2d(2, 2, 3, 2), nn.Upsample(scale_factor=1.5, mode="bilinear"), nn.Conv2d(2, 2, 3)),
         windowed(nn.ConvTranspose2d(2, 2, 3, 2), nn.Upsample(scale_factor=2, mode="bicubic"), nn.AvgPool2d(3, 3)),
         windowed(nn.ConvTranspose2d(2, 2, 3, 2), nn.Upsample(scale_factor=0.5, mode="bilinear"), nn.LPPool2d(2, 3)),

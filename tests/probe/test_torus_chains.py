@@ -8,8 +8,10 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 
+from flatfield.probe.circular_pads import CircularPads
+from flatfield.probe.plan import INPUT, Plan
 from flatfield.probe.statistics import Statistics
-from flatfield.probe.torus import INPUT, CircularPads, Plan, Torus
+from flatfield.probe.torus import Torus
 from flatfield.probe.unhonoured import WindowTooSmallError
 
 from .chains import chains
@@ -17,6 +19,7 @@ from .chains import chains
 
 def on_torus(module: nn.Module, signal: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...], Torus]:
     torus = Torus(Plan(INPUT), Statistics(), [])
+    torus.ledger.lenient = False  # a window that is too small is no case of this test
     torus.known[signal] = (0, 0, *signal.shape[2:])
     with torch.no_grad(), CircularPads(torus), torus:
         result = module(signal)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from flatfield.core.taps import Ints
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.passage import Passage, Subject
-from flatfield.probe.torus import FIRST, INPUT, Plan
-from flatfield.probe.unhonoured import NoGridError, WindowTooSmallError
+from flatfield.probe.plan import FIRST, INPUT, Plan
+from flatfield.probe.unhonoured import NoGridError
 
 
 def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, Passage]:
@@ -44,7 +44,7 @@ def _smallest(subject: Subject, seen: FirstPass, start: str, plan: Plan) -> tupl
     for size in _sizes(subject, seen, start):
         chosen = Plan(start, plan.level, size, plan.pattern, plan.freeze)
         if not size:
-            return chosen, _whole(subject, seen, chosen)
+            return chosen, subject.run(chosen, seen)
         try:
             passage = subject.run(chosen, seen)
         except Exception:
@@ -52,15 +52,6 @@ def _smallest(subject: Subject, seen: FirstPass, start: str, plan: Plan) -> tupl
         if not passage.ledger.leaks:
             return chosen, passage
     raise AssertionError("the last size is the network's own")
-
-
-def _whole(subject: Subject, seen: FirstPass, plan: Plan) -> Passage:
-    try:
-        return subject.run(plan, seen)
-    except WindowTooSmallError as error:
-        raise NoGridError(
-            f"the example input is too small for a period of the grid ({error}); give a larger one"
-        ) from None
 
 
 def _sizes(subject: Subject, seen: FirstPass, start: str) -> Iterator[Ints]:

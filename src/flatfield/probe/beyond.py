@@ -16,7 +16,7 @@ from flatfield.core.taps import Ints
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.passage import Passage, Subject
 from flatfield.probe.patterns import RAMP, STRIPES
-from flatfield.probe.torus import Plan
+from flatfield.probe.plan import Plan
 
 _LENGTH = 32  # positions of a ramp where the flat field begins: half up, half down
 _STRIPES = 8

@@ -10,8 +10,8 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from flatfield.probe.layer_kind import LAYERS, rank, upsamples
 from flatfield.probe.statistics import NORMS, Statistics
-from flatfield.probe.torus import LAYERS, rank, upsamples
 from flatfield.probe.torus_call import TorusCall
 from flatfield.probe.unhonoured import Ledger
 from flatfield.readers.aten_call import bind

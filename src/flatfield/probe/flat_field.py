@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from flatfield.probe.period import Periods
+from flatfield.probe.period import Periods, spatial_axes
 
 
 def whole_periods(tensor: torch.Tensor, periods: Periods) -> torch.Tensor:
@@ -21,15 +21,6 @@ def whole_periods(tensor: torch.Tensor, periods: Periods) -> torch.Tensor:
         if 1 < period <= n and n % period:
             tensor = tensor.narrow(axis, 0, n - n % period)
     return tensor
-
-
-def spatial_axes(periods: Periods) -> tuple[int, ...]:
-    """Axes that hold positions.
-
-    >>> spatial_axes((0, 0, 1, 2))
-    (2, 3)
-    """
-    return tuple(axis for axis, period in enumerate(periods) if period > 0)
 
 
 def tensor_unevenness(tensor: torch.Tensor, periods: Periods) -> float:

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from flatfield.core.taps import Ints
+from flatfield.probe.circular_pads import CircularPads
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.period import Periods
-from flatfield.probe.torus import FIRST, INPUT, CircularPads, Plan, Step, Torus
+from flatfield.probe.plan import FIRST, INPUT, Plan, Step
+from flatfield.probe.torus import Torus
 from flatfield.probe.unhonoured import Ledger, NoGridError
 from flatfield.probe.untouched import untouched
 from flatfield.readers.visit import Path, map_tensors, module_paths, tensors_in

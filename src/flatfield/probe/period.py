@@ -19,6 +19,15 @@ COPY = -1
 """The entry of an axis of equal copies: a reshape decides whether they become positions."""
 
 
+def spatial_axes(periods: Periods) -> tuple[int, ...]:
+    """Axes that hold positions.
+
+    >>> spatial_axes((0, 0, 1, 2))
+    (2, 3)
+    """
+    return tuple(axis for axis, period in enumerate(periods) if period > 0)
+
+
 def after_downsampling(period: int, stride: int) -> int:
     """Period behind a layer that walks in steps of `stride`: the least m with `m * stride` a multiple of the period.
 
@@ -135,7 +144,8 @@ def _groups(before: Ints, after: Ints) -> list[tuple[list[int], list[int]]]:
     groups: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(before) or j < len(after):
-        taken, given = [], []
+        taken: list[int] = []
+        given: list[int] = []
         held = made = 1
         while i < len(before) or j < len(after):
             more = not taken or (bool(given) and held <= made) or j >= len(after)

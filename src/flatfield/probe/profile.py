@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,12 @@ from flatfield.probe.beyond import ramp_grid, stripes_grid
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.flat_field import whole_periods
 from flatfield.probe.passage import Passage, Subject, subject
+from flatfield.probe.peeling import Run, assembled, peel
+from flatfield.probe.plan import Plan
 from flatfield.probe.tile import Tile
-from flatfield.probe.torus import Plan
 from flatfield.probe.unhonoured import NoGridError
-from flatfield.report import ProbeLayerReport, ProbeReport
+from flatfield.report import ProbeReport
 from flatfield.targets import Opened
-
-_STILL = 1e-6  # a layer whose output is that even on its own brings nothing in
 
 
 def probe_module(
@@ -46,7 +45,7 @@ def probe_module(
 
     >>> report = probe_module(nn.ConvTranspose2d(1, 1, 3, stride=2, bias=False), torch.ones(1, 1, 4, 4))
     >>> report.period, [layer.name for layer in report.layers]
-    ((2, 2), ['conv_transpose2d'])
+    ((2, 2), ['convolution'])
     """
     whole = subject(module, inputs, keywords)
     seen = whole.first_pass()
@@ -69,73 +68,16 @@ def profile(
     whole: Subject, seen: FirstPass, plan: Plan, first: Passage, *, patterns: bool = False, rate: float | None = None
 ) -> ProbeReport:
     """Profile every layer: a run for each one that draws, all earlier ones flattened."""
-    parts = _parts(whole, seen, plan, first)
-    output = tile_of(first)
-    whole_power = sum(part.tile.power for part in parts.values() if part.tile) or 1.0
-    size = float(np.abs(output.values).max(initial=0.0))
-    rows, place = [], 0
-    for step in first.steps:
-        row = ProbeLayerReport(step.name, step.operator, step.before, step.after)
-        if step.upsamples:
-            part, place = parts[place], place + 1
-            row = _filled(row, part, whole_power, size)
-        rows.append(row)
-    listed, shape = output.listed()
-    return ProbeReport(
-        unevenness=output.unevenness,
-        peak_to_peak=output.peak_to_peak,
-        period=output.period,
-        layers=tuple(rows),
-        start=first.start,
-        tile=listed,
-        tile_shape=shape,
-        tones=output.tones(rate) if rate else (),
-        ramp=ramp_grid(whole, seen, plan, first) if patterns else None,
-        stripes=stripes_grid(whole, seen, plan, first) if patterns else None,
-        unhonoured=tuple(first.ledger.entries.values()),
-    )
+    run = Run(values_of(first), first.steps)
 
+    def again(level: int) -> Run:
+        passage = whole.run(replace(plan, level=level), seen)
+        return Run(values_of(passage), passage.steps)
 
-@dataclass(frozen=True)
-class Part:
-    """What one layer alone draws: its unevenness behind it, and its part of the output (None: nothing)."""
-
-    alone: float
-    tile: Tile | None
-
-
-def _parts(whole: Subject, seen: FirstPass, plan: Plan, first: Passage) -> dict[int, Part]:
-    """Peel the layers off, first to last: what goes with a layer is its part, and the parts sum up to the grid.
-
-    A layer that gets something flat and leaves it flat draws nothing: no run is spent on it.
-    """
-    run, parts = first, {}
-    count = first.upsamplers
-    for place in range(count):
-        step = [s for s in run.steps if s.upsamples][place]
-        if step.after <= _STILL or (step.operator == "Resize" and step.before <= _STILL):
-            parts[place] = Part(step.after, None)
-            continue
-        here = values_of(run)
-        if place + 1 < count:
-            run = whole.run(replace(plan, level=place + 1), seen)
-            rest = values_of(run)
-        else:
-            rest = here.mean(axis=tuple(range(1, here.ndim)), keepdims=True)
-        parts[place] = Part(step.after, Tile(here - rest))
-    return parts
-
-
-def _filled(row: ProbeLayerReport, part: Part, power: float, size: float) -> ProbeLayerReport:
-    if part.tile is None:
-        return replace(row, alone=part.alone, share=0.0, peak_to_peak=0.0)
-    return replace(
-        row,
-        alone=part.alone,
-        share=part.tile.power / power,
-        peak_to_peak=float(np.ptp(part.tile.departure.reshape(len(part.tile.values), -1), axis=1).max(initial=0.0)),
-        period=part.tile.period_for(size),
-    )
+    report = assembled(run, peel(run, again), tile_of(first), start=first.start, ledger=first.ledger, rate=rate)
+    if not patterns:
+        return report
+    return replace(report, ramp=ramp_grid(whole, seen, plan, first), stripes=stripes_grid(whole, seen, plan, first))
 
 
 def values_of(passage: Passage) -> npt.NDArray[np.float64]:

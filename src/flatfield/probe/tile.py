@@ -64,7 +64,7 @@ class Tile:
         return self.period_for(float(np.abs(self.values).max(initial=0.0)))
 
     def _least(self, axis: int, size: float) -> int:
-        n = self.values.shape[axis]
+        n = int(self.values.shape[axis])
         allowed = max(_ROUNDING * size, 1e-4 * float(np.abs(self.departure).max(initial=0.0)))
         for period in (p for p in range(1, n) if n % p == 0):
             if np.abs(self.values - np.roll(self.values, period, axis)).max() <= allowed:

@@ -6,59 +6,28 @@ Operators are caught where PyTorch dispatches them, so any module works, functio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.core.taps import Ints
-from flatfield.probe.flat_field import flattened, spatial_axes, tensor_unevenness, whole_periods
-from flatfield.probe.period import OTHER, Periods, reshaped
+from flatfield.probe.flat_field import flattened, tensor_unevenness, whole_periods
+from flatfield.probe.layer_kind import LAYERS, called, rank, shuffles, upsamples
+from flatfield.probe.patterns import add_pattern
+from flatfield.probe.period import OTHER, Periods, spatial_axes
+from flatfield.probe.plan import FIRST, INPUT, Plan, Step
 from flatfield.probe.statistics import NORMS, Statistics, normalised
 from flatfield.probe.torus_call import TorusCall
-from flatfield.probe.torus_layers import GATHERS, PADS, SPREADS, Handler, convolution
-from flatfield.probe.torus_resize import RESIZES, enlarges, rescaled
+from flatfield.probe.torus_layers import PADS
+from flatfield.probe.torus_resize import RESIZES, rescaled
 from flatfield.probe.torus_views import MADE, REDUCTIONS, RULES, pointwise, reduced, reshape, unknown
 from flatfield.probe.unhonoured import Ledger
 from flatfield.readers.aten_call import bind
 from flatfield.readers.visit import Path, place, plain_name, tensors_in
-
-LAYERS: dict[str, Handler] = {
-    **GATHERS, **SPREADS, **RESIZES, "convolution": convolution, "convolution_overrideable": convolution,
-}  # fmt: skip
-INPUT, FIRST = ":input", ":first"
-"""Where the flat field begins: at the network's input, or at the first layer that upsamples."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One layer as the flat field passed it: its unevenness before and behind, 0 to 1."""
-
-    name: str
-    operator: str
-    upsamples: bool
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One run: where the flat field begins, how many upsamplers are flattened, and on how large a torus.
-
-    `level` counts upsampling layers: what the first `level` of them write is flattened again, so that only later
-    ones draw. `size` is the torus at the first layer; empty: as large as the example makes it. `field` is added to
-    the flat field there.
-    """
-
-    start: str = FIRST
-    level: int = 0
-    size: Ints = ()
-    pattern: str = ""
-    freeze: bool = True
 
 
 class Torus(TorchDispatchMode):
@@ -71,7 +40,7 @@ class Torus(TorchDispatchMode):
         self.path = path
         self.known = WeakTensorKeyDictionary()
         self.writers = WeakTensorKeyDictionary()  # what a convolution wrote -> its name, for a shuffle behind it
-        self.ledger = Ledger()
+        self.ledger = Ledger(lenient=not plan.size)
         self.steps: list[Step] = []
         self.begun = plan.start == INPUT
         self.start_name = ""
@@ -140,7 +109,7 @@ class Torus(TorchDispatchMode):
         flat = flattened(tensor, axes, self.start_size)
         periods: tuple[int, ...] = (1,) * dims
         if self.plan.pattern:
-            flat, periods = patterned(flat, tensor, dims, self.plan.pattern)
+            flat, periods = add_pattern(flat, tensor, dims, self.plan.pattern)
         self.known[flat] = (*(OTHER,) * (tensor.dim() - dims), *periods)
         return flat
 
@@ -226,64 +195,3 @@ class Torus(TorchDispatchMode):
         self.steps.append(Step(place(self.path, "pixel_shuffle"), "PixelShuffle", True, before, after))
         self.known[result] = periods
         return result
-
-
-class CircularPads(TorchFunctionMode):
-    """Circular padding by the network itself: made of slices further down, so caught where it still has its name."""
-
-    def __init__(self, torus: Torus) -> None:
-        super().__init__()
-        self.torus = torus
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Let a tensor of the flat field be padded as any other padding is."""
-        kwargs = kwargs or {}
-        if func in (torch.nn.functional.pad, torch._C._nn.pad):
-            named = {**dict(zip(("input", "pad", "mode", "value"), args, strict=False)), **kwargs}
-            if named.get("mode") == "circular" and named["input"] in self.torus.known:
-                return torch.nn.functional.pad(named["input"], named["pad"], mode="replicate")
-        return func(*args, **kwargs)
-
-
-def rank(call: TorusCall) -> int:
-    """Number of spatial axes of a layer."""
-    if "convolution" in call.operator:
-        return int(call["weight"].dim() - 2)
-    if "output_size" in call.arguments and call.operator != "col2im":
-        return len(call["output_size"])
-    listed = call.arguments.get("kernel_size")
-    return len(listed) if isinstance(listed, list | tuple) else 2
-
-
-def upsamples(call: TorusCall) -> bool:
-    """True for a layer that writes more positions than it reads."""
-    if "convolution" in call.operator and call.operator in LAYERS:
-        return bool(call["transposed"]) and max(call["stride"]) > 1
-    if call.operator in RESIZES:
-        return enlarges(call)
-    return call.operator in SPREADS
-
-
-def shuffles(call: TorusCall, result: torch.Tensor) -> bool:
-    """True for a reshape that turns channels into positions."""
-    return reshaped(call.periods(call.first()), tuple(call.first().shape), tuple(result.shape))[1]
-
-
-_NAMES = {
-    "pixel_shuffle": "PixelShuffle", "pixel_unshuffle": "PixelUnshuffle", "col2im": "Fold", "im2col": "Unfold",
-    "max_unpool2d": "Unpool", "max_unpool3d": "Unpool",
-}  # fmt: skip
-
-
-def called(call: TorusCall) -> str:
-    """Name of a layer's operator, in the words of `flatfield.network`."""
-    if "convolution" in call.operator:
-        return "ConvTranspose" if call["transposed"] else "Conv"
-    return _NAMES.get(call.operator) or ("Resize" if call.operator in RESIZES else "Pool")
-
-
-def patterned(flat: torch.Tensor, like: torch.Tensor, dims: int, pattern: str) -> tuple[torch.Tensor, Ints]:
-    """Add a ramp or stripes of the example's own strength to a flat field; gives it with its periods."""
-    from flatfield.probe.patterns import add_pattern  # noqa: PLC0415 - only runs beyond constants need it
-
-    return add_pattern(flat, like, dims, pattern)

@@ -52,7 +52,10 @@ class TorusCall:
     def space(self, tensor: torch.Tensor, dims: int) -> Periods:
         """Periods of the last axes as a layer needs them: an axis of unknown meaning is one whole period."""
         periods = self.periods(tensor)[-dims:]
-        return tuple(p if p > 0 else n for p, n in zip(periods, tensor.shape[-dims:], strict=True))
+        return tuple(
+            self.ledger.period(self.name, self.operator, p, n) if p > 0 else n
+            for p, n in zip(periods, tensor.shape[-dims:], strict=True)
+        )
 
     def behind(self, tensor: torch.Tensor, space: Sequence[int]) -> Periods:
         """Periods of a result that has new last axes and the first ones of `tensor`."""

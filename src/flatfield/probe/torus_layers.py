@@ -16,49 +16,12 @@ import torch
 from flatfield.core.taps import Ints
 from flatfield.probe.extent import extended, positions
 from flatfield.probe.period import Periods, after_downsampling, after_upsampling, merged, parted
+from flatfield.probe.reach import gather_sides, spread_margin
 from flatfield.probe.torus_call import TorusCall, numbers, pairs_of
 from flatfield.probe.unhonoured import WindowTooSmallError
 
 Handled = tuple[Any, Periods]
 Handler = Callable[[TorusCall], Handled]
-
-
-def gather_sides(
-    size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, *, ceil: bool = False
-) -> list[tuple[int, int]]:
-    """How far a gathering layer looks beyond its window: (before, after) an axis, never less than 0.
-
-    It has `(n + 2p - d(k - 1) - 1) // s + 1` outputs (rounded up if asked, but none that starts in the padding),
-    and the last one reads up to `(outputs - 1) s + d(k - 1) - p`.
-
-    >>> gather_sides((8,), (3,), (2,), (1,), (1,))
-    [(1, 0)]
-    """
-    sides = []
-    for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
-        reach = d * (k - 1) + 1
-        spare = n + 2 * p - reach
-        outputs = (-(-spare // s) if ceil else spare // s) + 1
-        if ceil and (outputs - 1) * s >= n + p:
-            outputs -= 1
-        if outputs < 1:
-            raise WindowTooSmallError(f"a kernel of {reach} positions on {n}")
-        sides.append((p, max(0, (outputs - 1) * s + reach - n - p)))
-    return sides
-
-
-def spread_margin(size: Ints, outputs: Ints, reach: Ints, stride: Ints, padding: Ints) -> Ints:
-    """How many more inputs on each side write into the outputs of a spreading layer.
-
-    Output m hears input n where `0 <= m + p - s n <= reach - 1`.
-
-    >>> spread_margin((4,), (8,), (3,), (2,), (1,))
-    (1,)
-    """
-    return tuple(
-        max(0, (r - 1 - p) // s, (m - 1 + p) // s - (n - 1))
-        for n, m, r, s, p in zip(size, outputs, reach, stride, padding, strict=True)
-    )
 
 
 def cropped(tensor: torch.Tensor, margins: Ints, sizes: Ints) -> torch.Tensor:
@@ -202,7 +165,8 @@ def pad(call: TorusCall) -> Handled:
     """Any padding shows more of the plane; axes without positions are padded as they were."""
     x = call["self"]
     pairs = pairs_of(call["pad" if "pad" in call.arguments else "padding"])
-    periods = call.periods(x)[-len(pairs) :]
+    known = call.periods(x)[-len(pairs) :]
+    periods = [s if p > 0 else p for s, p in zip(call.space(x, len(pairs)), known, strict=True)]
     sides = [pair if p > 0 else (0, 0) for pair, p in zip(pairs, periods, strict=True)]
     result = extended(x, sides, periods)
     if sides != list(pairs):

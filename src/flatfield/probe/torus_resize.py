@@ -63,7 +63,7 @@ def _margin(call: TorusCall, factor: Fraction) -> int:
     A multiple of the factor's denominator, so that the crop falls on an output.
     """
     reach = next(r for name, r in _REACH.items() if name in call.operator)
-    reach = math.ceil(reach * max(1, 1 / factor)) + 1
+    reach = math.ceil(reach * max(Fraction(1), 1 / factor)) + 1
     return factor.denominator * -(-reach // factor.denominator)
 
 

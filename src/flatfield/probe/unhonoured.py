@@ -17,14 +17,28 @@ class NoGridError(ValueError):
 
 @dataclass
 class Ledger:
-    """Operators that were run as they are although positions matter to them, each named once."""
+    """Operators that were run as they are although positions matter to them, each named once.
+
+    A `lenient` run takes a window that shows less than one period for a whole one, and lists it: there is no larger
+    torus to try.
+    """
 
     entries: dict[tuple[str, str, str], UnreadReport] = field(default_factory=dict)
     leaks: int = 0
+    lenient: bool = False
 
     def add(self, name: str, operator: str, reason: str) -> None:
         """Note an operator."""
         self.entries.setdefault((name, operator, reason), UnreadReport(name, operator, reason))
+
+    def period(self, name: str, operator: str, period: int, size: int) -> int:
+        """The period that a window of `size` positions can be continued with."""
+        if period <= size:
+            return period
+        if not self.lenient:
+            raise WindowTooSmallError(f"{size} positions of a signal with period {period}")
+        self.add(name, operator, f"sees {size} positions of a grid of period {period}: give a larger input")
+        return size
 
     def leak(self, name: str, operator: str) -> None:
         """Note that something which is not flat, and comes from elsewhere, met the flat field here."""

@@ -38,8 +38,7 @@ def profile_lines(report: Report) -> Iterator[RenderableType]:
     yield from _tones(probe)
     if probe.gradient is not None:
         yield _gradient(probe.gradient)
-    for unhonoured in probe.unhonoured:
-        yield Text(printable(f"not honoured: {unhonoured.name} ({unhonoured.operator}): {unhonoured.reason}"))
+    yield from _unhonoured(probe)
 
 
 def _headline(probe: ProbeReport) -> Text:
@@ -80,6 +79,16 @@ def _tones(probe: ProbeReport) -> Iterator[RenderableType]:
         told = ", ".join(f"{tone.frequency:.0f} Hz {tone.level:.0f} dB" for tone in loudest)
         more = len(probe.tones) - len(loudest)
         yield Text(f"tones: {told}" + (f", and {more} weaker ones" if more else ""))
+
+
+def _unhonoured(probe: ProbeReport) -> Iterator[RenderableType]:
+    """One line an operator and reason: a recurrent network has the same one many times."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for entry in probe.unhonoured:
+        kinds.setdefault((entry.operator, entry.reason), []).append(entry.name)
+    for (operator, reason), names in kinds.items():
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield Text(printable(f"not honoured: {names[0]}{others} ({operator}): {reason}"))
 
 
 def _gradient(gradient: GradientReport) -> Text:
