@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flatfield.core.taps import Ints, Pairs
-from flatfield.network import Layer, Network, Operator, Weight
+from flatfield.network import UPSAMPLING, Layer, Network, Operator, Weight
 from flatfield.readers import axes as ax
 from flatfield.readers.axes import Atom, Axes, Axis, Role
 from flatfield.readers.ledger import Ledger, Value, merge
@@ -64,6 +64,8 @@ class Trace(Ledger):
             return self.constant(output)  # a table that is resized, say: no picture passes here
         name = self.unique(name, self.layers)
         dims = len(stride)
+        if value.pad and operator in UPSAMPLING:  # there padding is a crop: zeros in front are not the layer's own
+            value = replace(value, between=merge([value.between, ("pad",)]), pad=(), pad_mode="")
         extra = value.pad[-dims:] if value.pad else ((0, 0),) * dims
         own = padding or ((0, 0),) * dims
         padded = any(sum(pair) for pair in extra)
