@@ -10,6 +10,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -54,16 +55,14 @@ def main() -> None:
     with torch.no_grad():
         for x, weight, s, last in (every[i] for i in keep):
             for way in ("plain", "transposed", "phases", "mixed"):
-                seconds = median(
-                    lambda x=x, weight=weight, s=s, way=way: resize_conv(x, weight, scale_factor=s, way=way)
-                )
+                seconds = median(partial(resize_conv, x, weight, scale_factor=s, way=way))
                 features = work(way, x.shape, weight.shape, (s,) * (x.dim() - 2))
                 rows.setdefault((way, last, x.dim() - 2), []).append((features, seconds))
     for key, timed in sorted(rows.items()):
-        seconds = np.array([t for _, t in timed])
-        table = np.array([f for f, _ in timed]) / seconds[:, None]
+        measured = np.array([t for _, t in timed])
+        table = np.array([f for f, _ in timed]) / measured[:, None]
         scale = table.max(axis=0)
-        found, _ = nnls(table / scale, np.ones(len(seconds)))
+        found, _ = nnls(table / scale, np.ones(len(measured)))
         found = found / scale
         error = np.exp(np.median(np.abs(np.log(table @ found))))
         print(f"    {key}: ({', '.join(f'{c:.3g}' for c in found)}),  # within x{error:.2f}, {len(timed)} shapes")

@@ -86,7 +86,7 @@ def test_the_upsampled_image_is_not_saved(composition, way, mode):
         (lambda: flat.FlatConvTranspose2d(2, 2, 3, stride=2, order=2), (1, 2, 3, 3)),
         (lambda: flat.FlatConvTranspose1d(2, 2, 4, stride=2, at="lines"), (1, 2, 5)),
         (lambda: flat.BlurPool3d(order=2), (1, 2, 4, 3, 4)),
-        (lambda: flat.MaxBlurPool2d(), (1, 2, 6, 5)),
+        (flat.MaxBlurPool2d, (1, 2, 6, 5)),
         (lambda: flat.BlurConv2d(2, 2, 3, stride=2, padding=1), (1, 2, 6, 5)),
         (lambda: flat.ResizeConv2d(2, 2, 3, mode="bicubic"), (1, 2, 4, 3)),
     ],

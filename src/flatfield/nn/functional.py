@@ -114,6 +114,8 @@ def _by_phases(x: Tensor, weight: Tensor, bias: Tensor | None, b: Borders, r: Re
 
 def _by_mixed(x: Tensor, weight: Tensor, bias: Tensor | None, b: Borders, r: Resampling, kept: Kept | None) -> Tensor:
     plan = plan_of(b.axes)
+    if x.device.type != "cpu":
+        return mix_axes(x, weight, bias, weight, plan)  # the GPU's kernel takes the weight as it is
     with torch.no_grad():
         folded = _folded(weight, kept, ("mixed", plan.axes), lambda: matrices(weight, plan))
     return mix_axes(x, weight, bias, folded, plan)

@@ -91,7 +91,8 @@ class SubPixelConv(nn.Module):
         """Average boxes of `scale`, the first samples of an axis repeated so that the size stays."""
         pads = [number for s in reversed(self.scale) for number in (s - 1, 0)]
         pool = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[self.dims]
-        return pool(F.pad(y, pads, mode="replicate"), self.scale, stride=1)
+        # pooling is no operator that autocast lowers: keep what the convolution gave
+        return pool(F.pad(y, pads, mode="replicate"), self.scale, stride=1).to(y.dtype)
 
     def extra_repr(self) -> str:
         """Say the settings, as PyTorch's layers do."""

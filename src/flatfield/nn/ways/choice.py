@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from flatfield.nn.resampling import Resampling
+from flatfield.nn.ways import gpu
 from flatfield.nn.ways.cost import seconds, smoothing_seconds
 from flatfield.nn.ways.layout import memory_format
 
@@ -40,14 +41,17 @@ def watched() -> bool:
 
 
 def can_mix(x: Tensor, weight: Tensor, r: Resampling) -> bool:
-    """Whether the mixed way is at hand: an ordinary tensor of single or double precision, one group."""
+    """Whether the mixed way is at hand: an ordinary tensor, one group, a precision and device it is made for."""
+    if x.device.type == "cpu":
+        made_for = x.dtype in (torch.float32, torch.float64)
+    else:
+        made_for = x.device.type == "cuda" and gpu.available and x.dtype != torch.float64
     return (
-        r.groups == 1
-        and x.dtype in (torch.float32, torch.float64)
+        made_for
+        and r.groups == 1
         and not torch.compiler.is_compiling()
         and not watched()
         and type(x) in (Tensor, torch.nn.Parameter)
-        and x.device.type == "cpu"
     )
 
 
@@ -57,6 +61,8 @@ def choose(x: Tensor, weight: Tensor, r: Resampling) -> str:
         return "phases"
     if watched():
         return "plain"  # who watches operators should see the definition
+    if x.device.type != "cpu":
+        return "plain" if r.smooth else "transposed"  # not measured: the fewest operators that save work
     folded = ("mixed", "phases", "transposed") if can_mix(x, weight, r) else ("phases", "transposed")
     last = memory_format(x, weight) is not torch.contiguous_format
     shapes = x.shape, weight.shape, r.whole

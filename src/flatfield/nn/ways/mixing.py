@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flatfield.nn.ways import mixed
+from flatfield.nn.ways.gpu import mix_on_gpu
 from flatfield.nn.ways.layout import memory_format
 from flatfield.nn.ways.terms import Axis, Plan
 from flatfield.nn.ways.transposed import folded_kernel, transposed
@@ -22,6 +23,8 @@ class Mixed(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, matrices: Tensor, plan: Plan) -> Tensor:
         """Compute and save `x` and `weight`."""
         ctx.plan, ctx.layout = plan, memory_format(x, weight)
+        if x.device.type != "cpu":
+            return mix_on_gpu(x, weight, bias, plan.axes)
         last = ctx.layout is not torch.contiguous_format
         ctx.save_for_backward(x, weight)
         y = mixed.forward(x, matrices, bias, plan, last)
@@ -36,10 +39,13 @@ class Mixed(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         gradient, plan = gradients[0], ctx.plan
         bias = gradient.sum(dim=(0, *range(2, gradient.dim()))) if ctx.needs_input_grad[2] else None
-        if torch.is_grad_enabled():  # create_graph=True: operators that can be differentiated again
-            y = transposed(x, folded_kernel(weight, [axis.scale for axis in plan.axes]), None, plan.axes, 1)
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            # create_graph=True: operators that can be differentiated again
+            again = torch.is_grad_enabled()
+            with torch.enable_grad():
+                y = transposed(x, folded_kernel(weight, [axis.scale for axis in plan.axes]), None, plan.axes, 1)
             wanted = [t for t, need in zip((x, weight), ctx.needs_input_grad, strict=False) if need]
-            found = iter(torch.autograd.grad(y, wanted, gradient, create_graph=True) if wanted else ())
+            found = iter(torch.autograd.grad(y, wanted, gradient, create_graph=again) if wanted else ())
             first = next(found) if ctx.needs_input_grad[0] else None
             return first, next(found, None), bias, None, None
         first, second = mixed.backward(
