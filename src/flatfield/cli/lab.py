@@ -86,7 +86,9 @@ def _run_one(name: str, settings: Settings, jobs: int) -> None:
             experiment,
             settings,
             jobs=jobs,
-            cells_done=lambda done, total, cell: bars.update(cells, completed=done, total=total, description=cell or name),
+            cells_done=lambda done, total, cell: bars.update(
+                cells, completed=done, total=total, description=cell or name
+            ),
             steps_done=lambda done, total: bars.update(steps, completed=done, total=total),
         )
     if not (place.path / "rows.parquet").exists():

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flatfield.lab.draw import generator_of
-from flatfield.lab.flat_response import FlatResponse, flat_response
+from flatfield.lab.flat_response import FlatResponse, decoder_response
 from flatfield.lab.models.gan import LATENT
 from flatfield.lab.patches import Patches
 from flatfield.lab.quality import psnr, sliced_wasserstein
@@ -31,8 +29,9 @@ FIELD = 48
 class Family:
     """One kind of network: how it is trained, what it paints, what it makes of flat fields.
 
-    `depth` is the number of stages that double; `quality` compares painted pictures with held-out ones in `unit`, and
-    `better` is +1 where more is better, -1 where less is. `painter(networks)` must have a `decoder` fed by `features`.
+    `depth` is the number of stages that double; `quality` compares painted pictures with originals in `unit`, and
+    `better` is +1 where more is better, -1 where less is. `paired`: each painted picture has its original.
+    `painter(networks)` must have a `decoder` that is fed by `features`.
     """
 
     name: str
@@ -44,43 +43,28 @@ class Family:
     quality: Callable[[Tensor, Tensor], float]
     unit: str
     better: int
+    paired: bool
 
     def painter(self, networks: Networks) -> nn.Module:
         """The network that paints."""
         return networks["painter"]
 
     @torch.no_grad()
-    def paint(self, networks: Networks, held_out: Tensor, seed: int = 0) -> Tensor:
-        """Paint one picture for each held-out one."""
+    def paint(self, networks: Networks, originals: Tensor, seed: int = 0) -> Tensor:
+        """Paint one picture for each original."""
         painter = self.painter(networks)
-        inputs = self.inputs(held_out, seed).to(next(painter.parameters()).device)
+        inputs = self.inputs(originals, seed).to(next(painter.parameters()).device)
         painted: Tensor = painter(inputs).cpu()
         return painted
 
-    @torch.no_grad()
-    def flat(self, networks: Networks, held_out: Tensor) -> FlatResponse:
-        """Run the decoder, in float64, on flat features as the held-out pictures give them."""
-        painter = exact(self.painter(networks))
-        colours = held_out.mean((2, 3), keepdim=True).expand(-1, -1, FIELD, FIELD)
-        return self._respond(painter, self.inputs(colours[:FLATS], 0))
+    def flat(self, networks: Networks, originals: Tensor) -> FlatResponse:
+        """Run the decoder on flat features as the originals give them: those of their mean colours."""
+        return self.flat_colours(networks, originals[:FLATS].mean((2, 3)))
 
-    @torch.no_grad()
     def flat_colours(self, networks: Networks, colours: Tensor) -> FlatResponse:
-        """Run the decoder on flat pictures of given colours (n, 3); only for networks that are fed pictures."""
-        painter = exact(self.painter(networks))
-        return self._respond(painter, self.inputs(colours[:, :, None, None].expand(-1, -1, FIELD, FIELD), 0))
-
-    def _respond(self, painter: Any, inputs: Tensor) -> FlatResponse:
-        features = painter.features(inputs.double())
-        middle = features[..., features.shape[-2] // 2, features.shape[-1] // 2]
-        # a flat picture's features are flat but for the borders; a latent vector's are not, so their mean is taken
-        flat = features.mean((2, 3)) if inputs.dim() == 2 else middle
-        return flat_response(lambda x: self.colours(painter.decoder(x)), flat, self.depth)
-
-
-def exact(network: nn.Module) -> Any:
-    """Copy a network to the CPU in float64, in evaluation mode."""
-    return copy.deepcopy(network).cpu().double().eval()
+        """Run the decoder on flat pictures of given colours (n, 3); a generator paints n latent vectors instead."""
+        flat = colours[:, :, None, None].expand(-1, -1, FIELD, FIELD)
+        return decoder_response(self.painter(networks), self.inputs(flat, 0), self.colours)
 
 
 def _same(pictures: Tensor, seed: int) -> Tensor:
@@ -108,6 +92,7 @@ FAMILIES: dict[str, Family] = {
             psnr,
             "dB",
             +1,
+            True,
         ),
         Family(
             "superresolution",
@@ -119,17 +104,19 @@ FAMILIES: dict[str, Family] = {
             psnr,
             "dB",
             +1,
+            True,
         ),
         Family(
             "gan",
             3,
             Adversarial,
-            lambda scale: Recipe(scale.steps, scale.batch, rate=1e-3, betas=(0.0, 0.99), warm=0.02, clip=10.0),
+            lambda scale: Recipe(scale.steps, scale.batch, rate=2e-3, betas=(0.0, 0.99), clip=10.0),
             _latents,
             torch.tanh,
             sliced_wasserstein,
             "grey levels",
             -1,
+            False,
         ),
     )
 }

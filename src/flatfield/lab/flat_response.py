@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flatfield.lab.patches import GREY_LEVELS
 
@@ -90,3 +92,26 @@ def flat_response(network: Callable[[Tensor], Tensor], values: Tensor, stages: i
     tile = 2**stages
     middle = slice(REACH * tile, (REACH + 1) * tile)
     return FlatResponse(painted[(slice(None), slice(None), *(middle,) * dims)].double())
+
+
+def exact(network: nn.Module) -> Any:
+    """Copy a network to the CPU in float64, in evaluation mode."""
+    return copy.deepcopy(network).cpu().double().eval()
+
+
+@torch.no_grad()
+def decoder_response(
+    painter: nn.Module, inputs: Tensor, colours: Callable[[Tensor], Tensor] = lambda x: x
+) -> FlatResponse:
+    """Run a painter's `decoder`, in float64, on the flat features that `inputs` give.
+
+    `inputs` are flat pictures (their features are flat, but for the borders: the middle one is taken), or latent
+    vectors (of whose features the mean is taken). `colours` is what follows the decoder, position by position.
+    """
+    network = exact(painter)
+    features = network.features(inputs.double())
+    dims = network.decoder.dims
+    axes = tuple(range(2, 2 + dims))
+    middle = tuple(features.shape[axis] // 2 for axis in axes)
+    flat = features.mean(axes) if inputs.dim() == 2 else features[(slice(None), slice(None), *middle)]
+    return flat_response(lambda x: colours(network.decoder(x)), flat, len(network.decoder.stages), dims)

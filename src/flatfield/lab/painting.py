@@ -36,10 +36,14 @@ class Studio:
         scale = self.bench.scale
         return self.family.task(Patches(self.bench.photographs.training, scale.patch), self.stages, scale.width)
 
-    def held_out(self, size: int | None = None) -> Tensor:
-        """Pictures of the held-out scenes, side by side."""
-        scale = self.bench.scale
-        return tiled(self.bench.photographs.held_out, size or scale.patch, scale.held_out)
+    def originals(self, size: int | None = None) -> Tensor:
+        """Pictures that painted ones are held against, side by side: of held-out scenes where there is an input.
+
+        A generator has none and can't know scenes that it never saw: it is held against those it was trained on.
+        """
+        scale, photographs = self.bench.scale, self.bench.photographs
+        scenes = photographs.held_out if self.family.paired else photographs.training
+        return tiled(scenes, size or scale.patch, scale.held_out)
 
     def untrained(self, seed: int) -> dict[str, nn.Module]:
         """Build the networks that a training with this seed starts from."""

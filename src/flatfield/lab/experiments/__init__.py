@@ -2,9 +2,13 @@
 
 from flatfield.lab.experiment import Experiment
 from flatfield.lab.experiments.colour import COLOUR
+from flatfield.lab.experiments.discriminator import DISCRIMINATOR
+from flatfield.lab.experiments.gradients import GRADIENTS
 from flatfield.lab.experiments.inclusion import INCLUSION
 from flatfield.lab.experiments.learning import LEARNING
+from flatfield.lab.experiments.sound import SOUND
 from flatfield.lab.experiments.stacked import STACKED
+from flatfield.lab.experiments.style import STYLE
 from flatfield.lab.experiments.untrained import UNTRAINED
 from flatfield.lab.experiments.upsamplers import UPSAMPLERS_COMPARED
 
@@ -14,7 +18,11 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     LEARNING,
     COLOUR,
     STACKED,
+    DISCRIMINATOR,
+    GRADIENTS,
     UPSAMPLERS_COMPARED,
+    STYLE,
+    SOUND,
 )
 
 

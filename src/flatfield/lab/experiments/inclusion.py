@@ -47,17 +47,17 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
     family = FAMILIES[cell.family]
     place = studio(cell.family, stages_of(cell.variant, family.depth), bench)
     trained = place.trained(cell)
-    held_out = place.held_out()
-    painted = family.paint(trained.networks, held_out)
-    lattice = set_lattice(family.paint(trained.networks, place.held_out(EDGE)))
-    response = family.flat(trained.networks, held_out)
+    originals = place.originals()
+    painted = family.paint(trained.networks, originals)
+    lattice = set_lattice(family.paint(trained.networks, place.originals(EDGE)))
+    response = family.flat(trained.networks, originals)
     row = {
         "periods": ",".join(map(str, lattice.found)),
         "right": lattice.found == LAST[cell.variant][1],
         "grid": response.levels,
         **{f"strength_{p}": s for p, s in zip(lattice.periods, lattice.strengths, strict=True)},
         **{f"flat_{p}": response.levels_of(p) for p in (2, 4, 8)},
-        "quality": family.quality(painted, held_out),
+        "quality": family.quality(painted, originals),
         "memory": kept_for_backward(place.task, bench.scale.batch) / 2**20,
         "steps_per_second": trained.steps_per_second,
     }

@@ -8,7 +8,7 @@ import polars as pl
 from torch import Tensor
 
 from flatfield.lab.experiment import Bench, Cell, Column, Experiment, Outcome, Row, Verdict, grid_of_cells
-from flatfield.lab.families import exact
+from flatfield.lab.flat_response import exact
 from flatfield.lab.painting import Studio, studio, weight_unevenness
 from flatfield.lab.scale import Scale
 from flatfield.lab.statistics import mean_interval
@@ -38,25 +38,25 @@ def watched(steps: int) -> tuple[int, ...]:
 def measure(cell: Cell, bench: Bench) -> Outcome:
     """Train, and look at the weights and at the answer to flat fields on the way."""
     place = studio("autoencoder", cell.variant, bench)
-    held_out = place.held_out()
+    originals = place.originals()
 
     def observe(step: int, networks: Networks) -> Sequence[Row]:
-        return [look(place, networks, held_out)]
+        return [look(place, networks, originals)]
 
     trained = place.trained(cell, watch=Watch(watched(bench.scale.steps), observe))
     curves = [{"what": "flat-field grid", "x": row["step"], "y": row["grid"]} for row in trained.observed]
     return Outcome(trained.observed, curves)
 
 
-def look(place: Studio, networks: Networks, held_out: Tensor) -> Row:
+def look(place: Studio, networks: Networks, originals: Tensor) -> Row:
     """Measure one moment: the last stage's weights, the whole decoder's answer, and the quality."""
     painter = exact(place.family.painter(networks))
-    response = place.family.flat(networks, held_out)
+    response = place.family.flat(networks, originals)
     return {
         "weights": weight_unevenness(painter.decoder.stages[-1], painter.decoder.widths[-1]),
         "probe": response.unevenness,
         "grid": response.levels,
-        "quality": place.family.quality(place.family.paint(networks, held_out), held_out),
+        "quality": place.family.quality(place.family.paint(networks, originals), originals),
     }
 
 

@@ -28,15 +28,15 @@ def cells(scale: Scale) -> tuple[Cell, ...]:
 def measure(cell: Cell, bench: Bench) -> Outcome:
     """Draw generators, let each paint sixteen pictures of noise, and look for a lattice."""
     place = studio("gan", cell.variant, bench)
-    held_out = place.held_out()[:PICTURES]
+    originals = place.originals()[:PICTURES]
     rows, shown = [], []
     for start in range(bench.scale.starts):
         networks = place.untrained(start)
-        painted = place.family.paint(networks, held_out, seed=start)
+        painted = place.family.paint(networks, originals, seed=start)
         # stretched to full contrast, as one would to look at it: an untrained picture is nearly grey
         stretched = painted / painted.abs().amax(dim=(1, 2, 3), keepdim=True)
         lattice = set_lattice(stretched)
-        response = place.family.flat(networks, held_out)
+        response = place.family.flat(networks, originals)
         found = {f"found_{p}": p in lattice.found for p in lattice.periods}
         rows.append({"start": start, "grid": bool(lattice.found), "unevenness": response.unevenness, **found})
         if start < 16:

@@ -40,7 +40,7 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
         steps = equal_time_steps(place)
         again = trained if steps == bench.scale.steps else place.trained(cell, name="time", steps=steps)
         rows.append({"equal": "time", **measured(place, again)})
-    painted = place.family.paint(trained.networks, place.held_out())
+    painted = place.family.paint(trained.networks, place.originals())
     pictures = {"samples": to_bytes(painted[:SHOWN])} if cell.seed == 0 else {}
     return Outcome(rows, loss_curves(trained.losses), pictures)
 
@@ -48,14 +48,13 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
 def measured(place: Studio, trained: Trained) -> Row:
     """Measure the quality and the grid of trained networks."""
     family: Family = place.family
-    held_out = place.held_out()
-    painted = family.paint(trained.networks, held_out)
-    originals = held_out if family.unit == "dB" else None
+    originals = place.originals()
+    painted = family.paint(trained.networks, originals)
     return {
         "steps": len(trained.losses),
-        "quality": family.quality(painted, held_out),
-        "grid": family.flat(trained.networks, held_out).levels,
-        "locked": phase_locked(painted, originals, 2**family.depth),
+        "quality": family.quality(painted, originals),
+        "grid": family.flat(trained.networks, originals).levels,
+        "locked": phase_locked(painted, originals if family.paired else None, 2**family.depth),
         "steps_per_second": trained.steps_per_second,
     }
 
@@ -64,7 +63,7 @@ def decoder_work(place: Studio) -> tuple[nn.Module, torch.Tensor]:
     """Give the decoder and one input for it."""
     painter = place.family.painter(place.untrained(0))
     with torch.no_grad():
-        features = painter.features(place.family.inputs(place.held_out()[:1], 0))  # type: ignore[operator]
+        features = painter.features(place.family.inputs(place.originals()[:1], 0))  # type: ignore[operator]
     return painter.get_submodule("decoder"), features
 
 

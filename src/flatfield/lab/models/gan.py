@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from flatfield.lab.models.decoder import SLOPE, Decoder, PixelNorm
 from flatfield.nn import BlurPool2d
@@ -74,20 +73,20 @@ class NeutralGenerator(nn.Module):
 def _step(inputs: int, outputs: int, down: str) -> list[nn.Module]:
     """Halve the size with a convolution in one of the three ways."""
     if down == "strided":
-        return [spectral_norm(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1))]
-    convolution = spectral_norm(nn.Conv2d(inputs, outputs, 3, padding=1))
+        return [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+    same = [nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(SLOPE)]
     if down == "blurred":
-        return [convolution, nn.LeakyReLU(SLOPE), BlurPool2d()]
+        return [*same, BlurPool2d()]
     if down == "stride-1":
-        return [convolution]
+        return same
     raise ValueError(f"there is no way down {down!r}; take strided, blurred or stride-1")
 
 
 class Discriminator(nn.Module):
-    """Say how real a picture looks: (n, 3, h, w) -> (n,); three steps down, 16 to `width` channels.
+    """Say how real a picture looks: (n, 3, h, w) -> (n,); three steps, `width` channels at the end.
 
-    Spectral norm on every layer (Miyato et al. 2018) and a mean over positions at the end. `down` is "strided"
-    (convolutions 3/2), "blurred" (stride 1, then `BlurPool2d`) or "stride-1" (no step skips anything).
+    `down` is "strided" (convolutions 3/2), "blurred" (stride 1, then `BlurPool2d`) or "stride-1" (no step skips
+    anything). What comes out is averaged to 4 x 4 and weighed by one matrix, so that all three judge alike.
 
     >>> import torch
     >>> tuple(Discriminator("blurred")(torch.zeros(2, 3, 32, 32)).shape)
@@ -99,10 +98,10 @@ class Discriminator(nn.Module):
         widths = (3, width // 4, width // 2, width)
         self.features = nn.Sequential()
         for inputs, outputs in pairwise(widths):
-            self.features.extend([*_step(inputs, outputs, down), nn.LeakyReLU(SLOPE)])
-        self.head = spectral_norm(nn.Conv2d(width, 1, 1))
+            self.features.extend(_step(inputs, outputs, down))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(BASE), nn.Flatten(), nn.Linear(width * BASE * BASE, 1))
 
     def forward(self, picture: Tensor) -> Tensor:
         """Score a batch of pictures."""
-        scores: Tensor = self.head(self.features(picture)).mean(dim=(1, 2, 3))
-        return scores
+        scores: Tensor = self.head(self.features(picture))
+        return scores.squeeze(1)

@@ -19,21 +19,22 @@ NEUTRAL = ("neutral",)
 
 @dataclass(frozen=True)
 class Adversarial:
-    """Train a generator by the hinge losses (Lim & Ye 2017), the discriminator under spectral norm.
+    """Train a generator by the logistic losses, held steady by R1 (Mescheder, Geiger & Nowozin 2018).
 
-    The discriminator learns twice as fast (Heusel et al. 2017). `stages` are the generator's, or `NEUTRAL` for one
-    that has no upsampling at all; `down` is how the discriminator halves.
+    R1 is the squared gradient of the scores of real pictures, times `penalty` / 2. `stages` are the generator's, or
+    `NEUTRAL` for one that has no upsampling at all; `down` is how the discriminator halves.
     """
 
     patches: Patches
     stages: Sequence[str]
     width: int = 64
     down: str = "strided"
+    penalty: float = 0.5
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """The discriminator moves first."""
-        return (Part("discriminator", "judge", 2.0), Part("generator", "painter"))
+        return (Part("discriminator", "judge"), Part("generator", "painter"))
 
     def networks(self) -> dict[str, nn.Module]:
         """Build both."""
@@ -42,16 +43,18 @@ class Adversarial:
         return {"painter": painter, "judge": Discriminator(self.down, self.width)}
 
     def loss(self, part: str, networks: Networks, draw: Draw) -> Tensor:
-        """Give the hinge loss of one side on a batch."""
+        """Give the logistic loss of one side on a batch."""
         painter, judge = networks["painter"], networks["judge"]
         device = next(painter.parameters()).device
         latents = draw.normal(LATENT).to(device)
         if part == "generator":
-            judged: Tensor = judge(painter(latents))
-            return -judged.mean()
+            wanted: Tensor = F.softplus(-judge(painter(latents))).mean()
+            return wanted
         with torch.no_grad():
             painted = painter(latents)
-        real = self.patches.sample(draw).to(device)
-        # one pass for both, since the discriminator's gradients are shared once a step
+        real = self.patches.sample(draw).to(device).requires_grad_()
+        # one pass for both, since processes share the discriminator's gradients once a step
         scores = judge(torch.cat((real, painted)))
-        return F.relu(1 - scores[: len(real)]).mean() + F.relu(1 + scores[len(real) :]).mean()
+        told_apart: Tensor = F.softplus(-scores[: len(real)]).mean() + F.softplus(scores[len(real) :]).mean()
+        (slope,) = torch.autograd.grad(scores[: len(real)].sum(), real, create_graph=True)
+        return told_apart + self.penalty / 2 * slope.square().sum((1, 2, 3)).mean()
