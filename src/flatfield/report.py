@@ -7,6 +7,7 @@ lose nothing, and every renderer takes a `Report`.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
 import types
@@ -112,7 +113,7 @@ class GradientReport:
     """What a flat gradient at the output becomes at the input: the grid of saliency maps and discriminators.
 
     `unevenness` is of the mean over `inputs` inputs (1: a flat field, exact), `variance_unevenness` of the variance
-    over them; `jittered` of the mean over `shifts` shifts of the input.
+    over them; `jittered` is what is left of the grid's rms after averaging over `shifts` shifts of the input.
     """
 
     unevenness: float
@@ -175,6 +176,10 @@ class Report:
     def at_or_above(self, level: Level) -> tuple[Finding, ...]:
         """Findings that are at least as bad as `level`."""
         return tuple(f for f in self.findings if LEVELS.index(f.level) <= LEVELS.index(level))
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook; without Jinja2, as plain text."""
+        return str(importlib.import_module("flatfield.render.notebook").notebook_view(self))
 
     def to_json(self) -> str:
         """Write the report as JSON (RFC 8259; no NaN, no infinity), keys in the order of the fields."""

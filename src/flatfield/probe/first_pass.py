@@ -12,10 +12,13 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.probe.layer_kind import LAYERS, rank, upsamples
 from flatfield.probe.statistics import NORMS, Statistics
-from flatfield.probe.torus_call import TorusCall
+from flatfield.probe.torus_call import TorusCall, numbers
 from flatfield.probe.unhonoured import Ledger
 from flatfield.readers.aten_call import bind
 from flatfield.readers.visit import Path, place, plain_name
+
+_STRIDING = frozenset(("convolution", *(f"{kind}_pool{d}d" for kind in ("avg", "max") for d in (1, 2, 3)),
+                       "max_pool2d_with_indices", "max_pool3d_with_indices"))  # fmt: skip
 
 
 class FirstPass(TorchDispatchMode):
@@ -28,6 +31,8 @@ class FirstPass(TorchDispatchMode):
         self.upsamplers: list[tuple[str, tuple[int, ...]]] = []
         self.layers: list[str] = []
         self.smallest: dict[int, list[int]] = {}
+        self.strides: dict[int, list[int]] = {}
+        self.maxima = False
         self.nothing = WeakTensorKeyDictionary()
 
     @classmethod
@@ -54,6 +59,11 @@ class FirstPass(TorchDispatchMode):
     def _look(self, call: TorusCall, result: torch.Tensor) -> None:
         dims = rank(call)
         self.layers.append(call.name)
+        self.maxima = self.maxima or "max_pool" in call.operator
+        if not upsamples(call) and call.operator in _STRIDING:
+            own = numbers(call["stride"] or call["kernel_size"], dims)
+            before = self.strides.get(dims, [1] * dims)
+            self.strides[dims] = [a * b for a, b in zip(before, own, strict=True)]
         if upsamples(call):
             self.upsamplers.append((call.name, tuple(call.first().shape[-dims:])))
         for size in (call.first().shape, result.shape):

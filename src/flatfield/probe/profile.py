@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from flatfield.probe.attempts import settled_plan
 from flatfield.probe.beyond import ramp_grid, stripes_grid
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.flat_field import whole_periods
+from flatfield.probe.gradient import probe_gradient
 from flatfield.probe.passage import Passage, Subject, subject
 from flatfield.probe.peeling import Run, assembled, peel
 from flatfield.probe.plan import Plan
@@ -57,11 +59,14 @@ def probe_module(
 
 
 def probe_opened(opened: Opened, *, rate: float | None = None) -> ProbeReport | None:
-    """Probe a PyTorch target forwards, with ramp and stripes; None where it has no grid to show."""
-    try:
-        return probe_module(opened.model, opened.inputs, keywords=opened.keywords, patterns=True, rate=rate)
-    except NoGridError:
-        return None
+    """Probe a PyTorch target forwards (with ramp and stripes) and backwards; None where it has no grid to show."""
+    found: ProbeReport | None = None
+    with contextlib.suppress(NoGridError):
+        found = probe_module(opened.model, opened.inputs, keywords=opened.keywords, patterns=True, rate=rate)
+    with contextlib.suppress(NoGridError):
+        gradient = probe_gradient(opened.model, opened.inputs, keywords=opened.keywords)
+        found = replace(found or ProbeReport(), gradient=gradient)
+    return found
 
 
 def profile(

@@ -28,6 +28,13 @@ class Statistics:
     found: list[tuple[str, tuple[torch.Tensor, ...]]] = field(default_factory=list)
     used: int = 0
 
+    @property
+    def over_positions(self) -> bool:
+        """True where some normalisation took its statistics from the example."""
+        return any(
+            kept and kept[0].numel() and name not in ("native_layer_norm", *_SPREADS) for name, kept in self.found
+        )
+
     def write(self, call: TorusCall, result: Any) -> None:
         """Note the statistics of one call."""
         results = result if isinstance(result, tuple) else (result,)

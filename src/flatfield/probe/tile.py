@@ -101,7 +101,8 @@ class Tile:
         if len(loud) % 2 == 0:
             twice[-1] = 1.0
         levels = bins * twice
-        floor = max(_ROUNDING, 1e-4 * float(levels.max(initial=0.0)))
+        size = float(np.abs(self.values).max(initial=0.0))
+        floor = max(_ROUNDING * size, 1e-4 * float(levels.max(initial=0.0)))
         return tuple(
             ToneReport(rate * q / len(loud), 20 * math.log10(level))
             for q, level in enumerate(levels) if q and level > floor

@@ -98,7 +98,7 @@ def _gradient(gradient: GradientReport) -> Text:
         told += f" (mean over {gradient.inputs} random inputs"
         told += f"; of the variance {gradient.variance_unevenness:.3f})" if gradient.variance_unevenness else ")"
     if gradient.jittered is not None:
-        told += f"; averaged over {gradient.shifts} shifts of the input {gradient.jittered:.3f}"
+        told += f"; averaged over {gradient.shifts} shifts of the input {100 * gradient.jittered:.0f}% of it is left"
     return Text(told)
 
 

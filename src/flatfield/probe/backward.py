@@ -1,0 +1,148 @@
+"""Backward: a dispatch mode for gradients on the torus; a flat gradient meets no borders on its way to the input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from flatfield.core.taps import Ints
+from flatfield.probe.extent import extended
+from flatfield.probe.flat_field import flattened
+from flatfield.probe.reach import gather_sides, spread_margin
+from flatfield.probe.torus_call import numbers
+from flatfield.probe.torus_layers import cropped
+from flatfield.readers.aten_call import bind
+from flatfield.readers.visit import plain_name
+
+
+class Backward(TorchDispatchMode):
+    """Run forwards and backwards with every window a whole torus.
+
+    A layer with padding runs on the plane continued: what it reads is wrapped round. Its gradient, too: what it
+    would send into the margins is folded back to where the margins were copied from, which is the adjoint.
+    """
+
+    def __init__(self) -> None:
+        TorchDispatchMode.__init__(self)
+        self.known = WeakTensorKeyDictionary()
+        self.flat = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: not asking to be skipped saves importing the compiler."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one operator, those with padding in their own way."""
+        named = bind(func, args, kwargs or {})
+        handler = _HANDLERS.get(plain_name(func))
+        if handler is None:
+            return func(*args, **(kwargs or {}))
+        if "grad_output" in named and not self.flat:
+            named["grad_output"] = self._flattened(named["grad_output"])
+        return handler(func, named)
+
+    def _flattened(self, gradient: torch.Tensor) -> torch.Tensor:
+        """The gradient that reaches the last layer, made flat: a fully connected head weighs every position."""
+        self.flat = True
+        return flattened(gradient, range(2, gradient.dim()))
+
+
+def _margins(named: dict[str, Any], x: torch.Tensor, kernel: tuple[int, ...]) -> list[tuple[int, int]]:
+    dims = len(kernel)
+    stride = numbers(named["stride"] or kernel, dims)
+    dilation = numbers(named.get("dilation") or 1, dims)
+    padding = numbers(named["padding"], dims)
+    size = tuple(x.shape[-dims:])
+    return gather_sides(size, kernel, stride, padding, dilation, ceil=bool(named.get("ceil_mode")))
+
+
+def _wrapped(x: torch.Tensor, sides: list[tuple[int, int]]) -> torch.Tensor:
+    return extended(x, sides, x.shape[-len(sides) :])
+
+
+def _folded(gradient: torch.Tensor, sides: list[tuple[int, int]], size: Sequence[int]) -> torch.Tensor:
+    """Add what lies in the margins to the positions that they repeat: the adjoint of wrapping."""
+    first = gradient.dim() - len(sides)
+    for axis, ((before, _), n) in enumerate(zip(sides, size, strict=True), start=first):
+        where = (torch.arange(gradient.shape[axis], device=gradient.device) - before) % n
+        shape = list(gradient.shape)
+        shape[axis] = n
+        gradient = gradient.new_zeros(shape).index_add(axis, where, gradient)
+    return gradient
+
+
+def _convolution(func: OpOverload, named: dict[str, Any]) -> Any:
+    if named["transposed"]:
+        margin, beyond, outputs = _spread(named)
+        wide = _wrapped(named["input"], [(e, e) for e in margin])
+        return cropped(func(**{**named, "input": wide}), beyond, outputs)
+    x, kernel = named["input"], tuple(named["weight"].shape[2:])
+    sides = _margins(named, x, kernel)
+    return func(**{**named, "input": _wrapped(x, sides), "padding": [0] * len(kernel)})
+
+
+def _convolution_backward(func: OpOverload, named: dict[str, Any]) -> Any:
+    if named["transposed"]:
+        return _spread_backward(func, named)
+    x, kernel = named["input"], tuple(named["weight"].shape[2:])
+    sides = _margins(named, x, kernel)
+    gradient, *rest = func(**{**named, "input": _wrapped(x, sides), "padding": [0] * len(kernel)})
+    if gradient is not None:
+        gradient = _folded(gradient, sides, x.shape[2:])
+    return (gradient, *rest)
+
+
+def _spread(named: dict[str, Any]) -> tuple[Ints, Ints, Ints]:
+    """Of a transposed convolution: inputs to wrap round on each side, outputs they add there, outputs wanted."""
+    size, kernel = tuple(named["input"].shape[2:]), tuple(named["weight"].shape[2:])
+    dims = len(kernel)
+    stride, padding, dilation, extra = (
+        numbers(named[name], dims) for name in ("stride", "padding", "dilation", "output_padding")
+    )
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+    outputs = tuple(
+        (n - 1) * s - 2 * p + r + o for n, s, p, r, o in zip(size, stride, padding, reach, extra, strict=True)
+    )
+    margin = spread_margin(size, outputs, reach, stride, padding)
+    return margin, tuple(e * s for e, s in zip(margin, stride, strict=True)), outputs
+
+
+def _spread_backward(func: OpOverload, named: dict[str, Any]) -> Any:
+    margin, beyond, _ = _spread(named)
+    x, sides = named["input"], [(e, e) for e in margin]
+    arrived = torch.nn.functional.pad(named["grad_output"], [b for b in reversed(beyond) for _ in range(2)])
+    gradient, *rest = func(**{**named, "input": _wrapped(x, sides), "grad_output": arrived})
+    return (None if gradient is None else _folded(gradient, sides, x.shape[2:]), *rest)
+
+
+def _pooled(func: OpOverload, named: dict[str, Any]) -> Any:
+    x = named["self"]
+    kernel = tuple(named["kernel_size"])
+    sides = _margins(named, x, kernel)
+    return func(**{**named, "self": _wrapped(x, sides), "padding": [0] * len(kernel), "ceil_mode": False})
+
+
+def _pooled_backward(func: OpOverload, named: dict[str, Any]) -> Any:
+    x = named["self"]
+    kernel = tuple(named["kernel_size"])
+    sides = _margins(named, x, kernel)
+    changes = {"self": _wrapped(x, sides), "padding": [0] * len(kernel), "ceil_mode": False}
+    return _folded(func(**{**named, **changes}), sides, x.shape[-len(kernel) :])
+
+
+_HANDLERS: dict[str, Any] = {
+    "convolution": _convolution,
+    "convolution_backward": _convolution_backward,
+    **{f"avg_pool{d}d": _pooled for d in (2, 3)},
+    **{f"avg_pool{d}d_backward": _pooled_backward for d in (2, 3)},
+    **{f"max_pool{d}d_with_indices": _pooled for d in (2, 3)},
+    **{f"max_pool{d}d_with_indices_backward": _pooled_backward for d in (2, 3)},
+}
