@@ -28,6 +28,7 @@ FLOORS = (
 
 BESIDE = {
     ("render", "rules"),  # SARIF carries the manuals of the rules
+    ("report", "render"),  # a notebook asks the report itself how it looks
     ("learn", "figures"),  # the page is made of charts
 }
 """Imports between two parts of one floor, each with its reason."""

@@ -129,7 +129,7 @@ def test_bars_and_numbers() -> None:
 
 
 def test_formats_are_those_of_the_command() -> None:
-    assert set(FORMATS) == {"json", "sarif", "txt"}
+    assert set(FORMATS) == {"html", "json", "sarif", "txt"}
     report = one("up")
     assert FORMATS["json"](report) == report.to_json()
     assert FORMATS["txt"](report) == render_text(report)

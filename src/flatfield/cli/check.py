@@ -29,6 +29,7 @@ class Format(StrEnum):
     JSON = "json"
     SARIF = "sarif"
     TXT = "txt"
+    HTML = "html"
 
 
 class FailOn(StrEnum):
@@ -41,7 +42,8 @@ class FailOn(StrEnum):
 
 
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write the report here; .json, .sarif or .txt says the format.")
+    Path | None,
+    typer.Option("--output", "-o", help="Write the report here; .html, .json, .sarif or .txt says the format."),
 ]
 AsFormat = Annotated[Format | None, typer.Option("--format", help="Format, whatever the file's ending says.")]
 EveryLayer = Annotated[bool, typer.Option("--all", help="List also the layers that keep their positions one to one.")]
@@ -101,7 +103,7 @@ def format_of(output: Path | None, asked: Format | None) -> str | None:
     ending = output.suffix.removeprefix(".").lower()
     if ending not in FORMATS:
         raise ValueError(
-            f"{output}: ending {output.suffix!r} is no format; take .json, .sarif or .txt, or give --format"
+            f"{output}: ending {output.suffix!r} is no format; take .html, .json, .sarif or .txt, or give --format"
         )
     return ending
 

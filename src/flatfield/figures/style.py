@@ -1,52 +1,14 @@
-"""Style: one look for every picture, light and dark, in colours that stay apart in grey and to the colour-blind."""
+"""Style: the palettes of the pages as configurations for charts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from flatfield.render.palette import DARK, LIGHT, LIT, Palette, css_variables
+
+__all__ = ["DARK", "LIGHT", "LIT", "Palette", "css_variables", "theme"]
+
 _FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-
-
-LIT = "#d81b60"
-"""What a chart points at: seen on both papers, and no colour of a series."""
-
-
-@dataclass(frozen=True)
-class Palette:
-    """The colours of one look: `series` goes from the strongest to the faintest, so that order survives in grey;
-    `ramp` stops early, so that a number in `ink` can be read on any of its colours."""
-
-    paper: str
-    ink: str
-    muted: str
-    line: str
-    accent: str
-    series: tuple[str, ...]
-    ramp: tuple[str, ...]
-
-
-LIGHT = Palette(
-    paper="#ffffff",
-    ink="#1a1f26",
-    muted="#5a6470",
-    line="#d5dae0",
-    accent="#a8480a",
-    series=("#0b4a82", "#c8570b", "#62aede", "#e3b93c", "#7d3c74", "#79a37a", "#a9b0b8", "#d99ac0"),
-    ramp=("#f6f7f9", "#dbe8f3", "#b3d2ea", "#84b8de", "#5a9dd0"),
-)
-"""Black on white; the series after Okabe & Ito's colours, darkest first."""
-
-DARK = Palette(
-    paper="#14181d",
-    ink="#e9edf1",
-    muted="#a2acb7",
-    line="#39424c",
-    accent="#f0a35e",
-    series=("#a8d4f5", "#e0812f", "#3f80bf", "#7a5b12", "#d59ccb", "#6fa06f", "#707a85", "#a0567f"),
-    ramp=("#191f26", "#1d2f40", "#204160", "#24547f", "#2b689d"),
-)
-"""White on black: the same hues, brightest first."""
 
 
 def theme(palette: Palette) -> dict[str, Any]:
@@ -89,17 +51,3 @@ def theme(palette: Palette) -> dict[str, Any]:
         "point": {"color": palette.series[0]},
         "rect": {"stroke": palette.paper},
     }
-
-
-def css_variables(palette: Palette) -> str:
-    """Give a palette as CSS custom properties, so that page and charts are of one colour.
-
-    >>> css_variables(LIGHT).split(";")[0]
-    '--paper:#ffffff'
-    """
-    named = {
-        "paper": palette.paper, "ink": palette.ink, "muted": palette.muted, "line": palette.line,
-        "accent": palette.accent, "first": palette.series[0], "second": palette.series[1],
-        "faint": palette.ramp[0], "soft": palette.ramp[1], "strong": palette.ramp[-1],
-    }  # fmt: skip
-    return ";".join(f"--{name}:{colour}" for name, colour in named.items())

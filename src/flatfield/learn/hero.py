@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flatfield.core import Interpolation, TransposedConvolution, Window, fold, unevenness
+from flatfield.render.png import png_address
 
 Plane = npt.NDArray[np.float64]
 
@@ -24,7 +22,7 @@ _SEED = 7
 class Picture:
     """A picture, its caption, and what it shows in words."""
 
-    png: str
+    address: str
     caption: str
     alt: str
 
@@ -63,20 +61,4 @@ def _picture(tile: Plane, caption: str, alt: str) -> Picture:
     grey = np.clip(150.0 * (tile / tile.mean()) ** 0.7, 0.0, 255.0)
     repeats = -(-_SHOWN // len(tile))
     plane = np.tile(grey.round().astype(np.uint8), (repeats, repeats))[:_SHOWN, :_SHOWN]
-    return Picture(base64.b64encode(grey_png(plane)).decode("ascii"), caption, alt)
-
-
-def grey_png(plane: npt.NDArray[np.uint8]) -> bytes:
-    r"""Write a plane of grey levels as PNG (ISO/IEC 15948), so that a picture needs no further library.
-
-    >>> grey_png(np.zeros((2, 2), np.uint8))[:4]
-    b'\x89PNG'
-    """
-    height, width = plane.shape
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    lines = b"".join(b"\0" + row.tobytes() for row in plane)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return Picture(png_address(plane), caption, alt)

@@ -1,9 +1,10 @@
-"""Report -> text, JSON, SARIF: one small file a format; they compute nothing."""
+"""Report -> text, JSON, SARIF, HTML: one small file a format; they compute nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from flatfield.render.html import render_html
 from flatfield.render.printable import printable
 from flatfield.render.sarif import render_sarif
 from flatfield.render.terminal import plain_text, render_terminal, render_text
@@ -12,7 +13,8 @@ from flatfield.report import Report
 FORMATS: dict[str, Callable[[Report], str]] = {
     "json": Report.to_json,
     "sarif": render_sarif,
+    "html": render_html,
     "txt": render_text,
 }
 
-__all__ = ["FORMATS", "plain_text", "printable", "render_sarif", "render_terminal", "render_text"]
+__all__ = ["FORMATS", "plain_text", "printable", "render_html", "render_sarif", "render_terminal", "render_text"]
