@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 from flatfield.probe.watch import Watch
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+else:
+    try:
+        from lightning.pytorch import Callback
+    except ModuleNotFoundError:
+        try:
+            from pytorch_lightning import Callback  # the same, under its older name
+        except ModuleNotFoundError:
+            Callback = object  # so that the docs and tests of a machine without Lightning can import this file
 
 
 class FlatFieldCallback(Callback):
