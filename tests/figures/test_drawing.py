@@ -7,7 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from flatfield.figures.export import specification, to_png, to_svg
+from flatfield.figures.image_curves import curve_rows
 from flatfield.figures.style import DARK, LIGHT, LIT, Palette
+from flatfield.figures.upsamplers import upsampler_kernels
 from flatfield.learn.charts import charts
 
 CHARTS = charts()
@@ -47,6 +49,17 @@ def test_every_chart_is_described_and_has_the_pages_look(name: str) -> None:
     spec = specification(CHARTS[name])
     assert str(spec["description"]).endswith(".")
     assert "config" not in spec
+
+
+def test_what_the_page_says_of_the_curves() -> None:
+    rows = curve_rows(65)
+    curves = {name: [r["images"] for r in rows if r["upsampler"] == name] for name in upsampler_kernels()}
+    nearest, linear, cubic = (curves[name] for name in ("nearest", "linear", "cubic"))
+    assert all(low < high for low, high in zip(linear[1:], nearest[1:], strict=True))
+    quieter = [low < high for low, high in zip(cubic[1:], linear[1:], strict=True)]
+    first, last = quieter.index(True), len(quieter) - quieter[::-1].index(True)
+    assert 10 < first < last < 50
+    assert all(quieter[first:last])
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
