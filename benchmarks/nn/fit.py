@@ -1,4 +1,4 @@
-"""Fit the cost model of `flatfield.nn.ways.cost`: `python -m benchmarks.nn.fit` prints its table.
+"""Fit the cost model of `flatfield.nn.ways.cost`: `python -m benchmarks.nn.fit [1] [2] [3]` prints its table.
 
 Every way is timed on a spread of shapes; its seconds are explained by multiply-adds, numbers moved and calls
 (non-negative least squares on relative errors), an own row for each layout.
@@ -7,9 +7,8 @@ Every way is timed on a spread of shapes; its seconds are explained by multiply-
 from __future__ import annotations
 
 import itertools
-import statistics
-import time
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -17,12 +16,14 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
+from benchmarks.nn.clock import medians
 from flatfield.nn.functional import resize_conv
 from flatfield.nn.ways.cost import work
 
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
-SIZES = {1: (512, 4096), 2: (16, 32, 96), 3: (8, 20, 40)}
-BUDGET = 6e9  # multiply-adds of the plain way, so that the fit takes minutes
+SIZES = {1: (512, 4096), 2: (16, 32, 96), 3: (8, 20, 40, 64)}
+SHAPES = 150
+BUDGET = 1e10  # multiply-adds of the plain way, so that the fit takes minutes
 
 
 def cases() -> Iterator[tuple[Tensor, Tensor, int, bool]]:
@@ -38,24 +39,17 @@ def cases() -> Iterator[tuple[Tensor, Tensor, int, bool]]:
                 yield x.to(memory_format=LAST[x.dim()]), weight, s, True
 
 
-def median(call: Callable[[], object], repeats: int = 3) -> float:
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
 def main() -> None:
+    torch.set_num_threads(1)
+    dims = [int(word) for word in sys.argv[1:]] or [1, 2, 3]
     rows: dict[tuple[str, bool, int], list[tuple[tuple[float, ...], float]]] = {}
-    every = list(cases())
-    keep = np.random.default_rng(0).permutation(len(every))[:150]
+    every = [case for case in cases() if case[0].dim() - 2 in dims]
+    keep = np.random.default_rng(0).permutation(len(every))[:SHAPES]
     with torch.no_grad():
         for x, weight, s, last in (every[i] for i in keep):
             for way in ("plain", "transposed", "phases", "mixed"):
-                seconds = median(partial(resize_conv, x, weight, scale_factor=s, way=way))
+                call = partial(resize_conv, x, weight, scale_factor=s, way=way)
+                seconds = medians({way: call}, 3)[way] / 1e3
                 features = work(way, x.shape, weight.shape, (s,) * (x.dim() - 2))
                 rows.setdefault((way, last, x.dim() - 2), []).append((features, seconds))
     for key, timed in sorted(rows.items()):
