@@ -27,8 +27,8 @@ class Recipe:
     def rate_at(self, step: int) -> float:
         """Give the learning rate of step 0, 1 ...; a function of the step alone, so that nothing of it need be saved.
 
-        >>> recipe = Recipe(steps=100, rate=1.0)
-        >>> [round(recipe.rate_at(step), 3) for step in (0, 4, 52, 100)]
+        >>> recipe = Recipe(steps=105, rate=1.0)
+        >>> [round(recipe.rate_at(step), 3) for step in (0, 4, 55, 105)]
         [0.2, 1.0, 0.5, 0.0]
         """
         warm = max(1, round(self.warm * self.steps))
