@@ -1,7 +1,7 @@
 """Clean photographs: pictures that no network made, without their own JPEG's or camera's lattice.
 
-JPEG's 8-pixel grid outlives downscaling by 2 or 3 (at a factor s it is a line at s/8 cycles a pixel), so luma is averaged
-over 8 and colour over 16 pixels first, which takes every harmonic of either grid to zero, and scaling follows.
+JPEG's 8-pixel grid outlives downscaling by 2 or 3 (at a factor s it is a line at s/8 cycles a pixel), so luma is
+averaged over 8 and colour over 16 pixels first, which takes every harmonic of either grid to zero; scaling follows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CACHE = Path(__file__).parents[2] / ".cache"
 MATE = CACHE / "mate"
 #: FreshFlower carries a grid of 16.0 pixels of its own, which the test finds at every scale.
 LEFT_OUT = ("FreshFlower",)
-#: chelsea, coffee and retina carry their cameras' mosaics (period 2 in nearly every patch), rocket and hubble are JPEGs.
+#: chelsea, coffee and retina carry their cameras' mosaics (period 2 all over), rocket and hubble are JPEGs.
 LOSSLESS = ("astronaut", "camera", "grass", "gravel", "brick", "moon", "motorcycle_left", "motorcycle_right")
 SCALES = (4.7, 5.7, 6.9)
 

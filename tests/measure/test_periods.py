@@ -47,7 +47,7 @@ def test_one_channel_is_enough(channel: int) -> None:
 
 
 def test_a_channel_is_seen_against_what_it_does_not_share() -> None:
-    """All channels carry the same texture of 20 levels, blue a grid of one: the difference shows it, blue alone does not."""
+    """All channels carry one texture of 20 levels, blue a grid of one: the difference shows it, blue alone doesn't."""
     texture = RNG.normal(0, 20, (1, 1, 64, 64)) + RNG.normal(0, 1, (1, 3, 64, 64)) + 128
     planted = plant(texture, 2, 1.0, kind="additive", channels=(2,))
     assert measure_lattice(planted).p_value[0] < 1e-6
@@ -68,7 +68,7 @@ def test_relative_strength_does_not_change_with_contrast() -> None:
 
 
 def test_a_mixed_chain_of_channels_gives_the_same_p_value() -> None:
-    """T2 does not change when channels are mixed by any invertible matrix, with the same weights; near enough otherwise."""
+    """T2 does not change when channels are mixed by an invertible matrix; the weights and floors hardly do."""
     planted = plant(noisy(2), 2, 0.4)
     mixed = np.einsum("dc,nchw->ndhw", np.linalg.qr(RNG.normal(size=(3, 3)))[0], planted)
     one, other = measure_lattice(planted, (2,)).p_value, measure_lattice(mixed, (2,)).p_value
@@ -110,9 +110,10 @@ def test_a_grey_picture_stored_as_rgb_counts_once() -> None:
     assert three.p_values == pytest.approx(one.p_values, rel=1e-2)
 
 
-@pytest.mark.parametrize("gradient", [0.1, 0.25, 0.43])
+@pytest.mark.parametrize("gradient", [0.1, 0.21, 0.37])
 def test_banding_of_a_rounded_slope_is_no_lattice(gradient: float) -> None:
-    slope = np.add.outer(np.arange(128) * 0.031, np.arange(128) * gradient)
+    """A bent slope, as skies have it; a straight one of 1/p a pixel is a lattice of p once rounded."""
+    slope = np.add.outer(np.arange(128) * 0.031, np.arange(128) * gradient + 0.001 * np.arange(128) ** 2)
     assert measure_lattice((60 + slope).round().astype(np.uint8)).found() == ((),)
 
 

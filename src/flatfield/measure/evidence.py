@@ -9,9 +9,9 @@ from scipy.special import gammaincc
 Real = NDArray[np.floating]
 
 #: Natural texture (blinds, bricks, the ribs of a leaf) makes very small probabilities more common than Gaussian noise
-#: does. Below ONSET the share of clean photographs falls as SHARE * (p / ONSET) ** SHAPE. SHAPE is Hill's estimate (1975,
-#: doi 10.1214/aos/1176343247), 0.63, less its standard error of 0.04, since few photographs decide the tail; both are
-#: what benchmarks/measure_calibration.py computes, from photographs that no test uses.
+#: does. Below ONSET the share of clean photographs falls as SHARE * (p / ONSET) ** SHAPE. SHAPE is Hill's estimate
+#: (1975, doi 10.1214/aos/1176343247), 0.63, less its standard error of 0.04, since few photographs decide the tail;
+#: benchmarks/measure_calibration.py computes it, from photographs that no test uses.
 ONSET, SHARE, SHAPE = 1e-3, 1.2e-3, 0.585
 LEAST = 1e-300
 

@@ -16,6 +16,7 @@ from scipy.special import fdtrc
 from flatfield.measure.lines import Lines
 
 Real = NDArray[np.floating]
+SURE, SPREAD = 1e-4, 0.02
 REDUNDANT = 1e-6  # of the mean variance: float32 sums of equal channels agree to better
 
 
@@ -86,9 +87,32 @@ def tail(statistic: Real, rank: NDArray[np.int64], count: NDArray[np.int64], rea
 
 
 def line_test(lines: Lines) -> Real:
-    """Compute the probability (N, T) of a line at least this strong where the spectrum is smooth and Gaussian."""
+    """Compute the probability (N, T) of a line at least this strong where the spectrum is smooth and Gaussian.
+
+    A line that is no more than what a stronger one spills over to its place has probability 1.
+    """
     z = lines.line.astype(np.complex128)
     z = np.where(lines.real[:, None], z.real, z)
     matrix, least = covariance(lines)
     statistic, rank = quadratic(matrix, z, least)
-    return tail(statistic, rank, lines.count, lines.real)
+    p = tail(statistic, rank, lines.count, lines.real)
+    return np.where(spilled(lines, p), 1.0, p)
+
+
+def spilled(lines: Lines, p: Real) -> NDArray[np.bool_]:
+    """Find lines (N, T) that a stronger, significant line of another period accounts for.
+
+    A strip of L samples spreads a line over its neighbours as Dirichlet's kernel sin(pi L f) / (L sin(pi f)), uneven
+    weights add about SPREAD everywhere; a line that is less than twice of both is not counted.
+    """
+    size = np.sqrt((np.abs(lines.line.astype(np.complex128)) ** 2).sum(axis=-1)) * lines.gain
+    strong = np.where(p < SURE, size, 0.0)
+    which = lines.harmonics
+    kernel = np.zeros((len(which), len(which)))
+    for i, h in enumerate(which):
+        for j, g in enumerate(which):
+            if h.axis == g.axis and h.across == g.across and h.period != g.period:
+                away, length = h.along - g.along, lines.length[0 if h.axis == -1 else -1]
+                kernel[i, j] = abs(np.sin(np.pi * length * away) / (length * np.sin(np.pi * away))) + SPREAD
+    stronger = strong[:, None, :] > size[:, :, None]
+    return np.asarray(2 * np.einsum("ntu,tu,nu->nt", stronger, kernel, strong) > size)

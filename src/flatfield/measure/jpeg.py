@@ -73,6 +73,13 @@ def find_blocks(pictures: NDArray[np.generic], most: int | None = None) -> Block
     Below 40 pixels a side nothing is looked for (p-value 1). The jump between neighbours is held against the jumps on
     either side of it, phase by phase: blocks are quantised each for itself and don't meet at one phase in eight (Fan
     and de Queiroz 2003, doi 10.1109/TIP.2002.807361).
+
+    Noise whose level changes from block to block has the edges that blocks have:
+
+    >>> blocks = np.kron(np.random.default_rng(0).normal(0, 4, (8, 8)), np.ones((8, 8)))
+    >>> grid = find_blocks((128 + blocks + np.random.default_rng(1).normal(0, 1, (64, 64)))[None, None])
+    >>> grid.present(), grid.offset[0]
+    (array([ True]), array([0, 0]))
     """
     n = pictures.shape[0]
     if min(pictures.shape[2:]) < SMALLEST_BLOCKS:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flatfield.measure.harmonics import Harmonic
 from flatfield.measure.plan import plan
-from flatfield.measure.strips import STRIP, Strips, cut, weigh
+from flatfield.measure.strips import Strips, cut, weigh
 
 Real = NDArray[np.floating]
 #: A slope rounded to whole steps is a staircase: a true period, though not a network's. Where nothing breaks it up, a
@@ -40,7 +40,8 @@ class Lines:
     `line` (N, T, C) and `around` (N, T, C, K) are complex sums; `count` (T,) says how many of the K bins are in use
     (the rest are 0); `real` (T,) marks harmonics at which a real signal's spectrum is real; `floor` (N, T, C, C) is
     the covariance that rounding alone may put there; `gain` (N, T) turns |line| into the rms of the component in the
-    picture's units; `detail` (N,) is the harmonic mean of the local rms difference of neighbours.
+    picture's units; `detail` (N,) is the harmonic mean of the local rms difference of neighbours; `length`: how many
+    samples the signals of each axis have.
     """
 
     harmonics: tuple[Harmonic, ...]
@@ -51,6 +52,7 @@ class Lines:
     floor: Real
     gain: Real
     detail: Real
+    length: tuple[int, ...]
 
 
 def levelled(
@@ -96,13 +98,13 @@ def axis_lines(strips: Strips, periods: tuple[int, ...], step: float) -> Lines:
     around *= where.used[:, None, :]
     slopes = np.array([2 * abs(np.sin(np.pi * h.along)) for h in where.which])
     real_line = np.array([h.along == 0.5 and h.across in (0.0, 0.5) for h in where.which], dtype=bool)
-    floor = (COHERENT * step * signals.bare[:, None] * slopes)[..., None, None] ** 2 * np.eye(c)
+    steps = (COHERENT * signals.bare[:, None]) ** 2
+    floor = (steps * (step * slopes) ** 2)[..., None, None] * np.eye(c)
     if c == 3:
         fine = (CHROMA * step * signals.weight[:, None] * slopes * [turns(h) for h in where.which]) ** 2
         floor = floor + fine[..., None, None] * CHROMINANCE
     gain = np.sqrt(np.where(real_line, 1.0, 2.0)) / (signals.weight[:, None] * slopes)
-    detail = signals.cells / np.sqrt(STRIP) / signals.weight
-    return Lines(where.which, line, around, where.used.sum(axis=1), real_line, floor, gain, detail)
+    return Lines(where.which, line, around, where.used.sum(axis=1), real_line, floor, gain, signals.detail, (length,))
 
 
 def find_lines(
@@ -135,4 +137,5 @@ def lines_of(cuts: Iterable[Strips], periods: tuple[int, ...], step: float) -> L
         np.concatenate([p.floor for p in parts], axis=1),
         np.concatenate([p.gain for p in parts], axis=1),
         np.asarray(np.prod([p.detail for p in parts], axis=0) ** (1 / len(parts))),
+        tuple(length for p in parts for length in p.length),
     )

@@ -54,12 +54,14 @@ def sums_of(lines: Lines) -> Sums:
     )
 
 
-def pooled(sums: Sums, like: tuple[tuple[Harmonic, ...], NDArray[np.int64], NDArray[np.bool_]]) -> Lines:
-    """Make the sums a `Lines` of one picture again; `like` gives its harmonics, counts and which are real.
+def pooled(
+    sums: Sums, like: tuple[tuple[Harmonic, ...], NDArray[np.int64], NDArray[np.bool_], tuple[int, ...]]
+) -> Lines:
+    """Make the sums a `Lines` of one picture again; `like` gives its harmonics, counts, which are real, and lengths.
 
     Rounding may push all pictures the same way: its covariance grows with N times the sum, not with the sum.
     """
-    which, count, real = like
+    which, count, real, length = like
     return Lines(
         which,
         sums.line[None],
@@ -69,6 +71,7 @@ def pooled(sums: Sums, like: tuple[tuple[Harmonic, ...], NDArray[np.int64], NDAr
         sums.pictures * sums.floor[None],
         1 / sums.weight[None],
         np.exp(np.array([sums.detail / sums.pictures])),
+        length,
     )
 
 
@@ -113,7 +116,7 @@ class Pool:
             raise ValueError("the pool is empty: add pictures first")
         tests, weights = [], []
         for sums, lines in self.groups.values():
-            together = pooled(sums, (lines.harmonics, lines.count, lines.real))
+            together = pooled(sums, (lines.harmonics, lines.count, lines.real, lines.length))
             strength = strengths(together, self.periods)
             tests.append((period_test(together, self.periods), strength, strength / together.detail[:, None]))
             weights.append(sums.pictures)

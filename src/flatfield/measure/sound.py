@@ -59,8 +59,8 @@ def checked_sound(samples: ArrayLike) -> Real:
     return sound / max(abs(int(np.iinfo(array.dtype).min)), 1) if array.dtype.kind == "i" else sound
 
 
-def lasting_spectrum(sound: Real, frame: int) -> tuple[Real, Real]:
-    """Average the spectrogram of (C, L) over its frames: mean dB (F,) and mean power (F,), louder channel first.
+def lasting_spectrum(sound: Real, frame: int) -> Real:
+    """Average the spectrogram of (C, L), channels together, over its frames: mean level (F,) in dB.
 
     The mean of the logarithm keeps what is there in every frame, also in silence, and forgets what comes and goes: the
     moving harmonics of a voice.
@@ -68,7 +68,7 @@ def lasting_spectrum(sound: Real, frame: int) -> tuple[Real, Real]:
     _, _, frames = stft(sound, nperseg=frame, noverlap=frame // 2, boundary=None, padded=False, detrend="constant")
     power = (np.abs(frames) ** 2).sum(axis=0)
     quiet = 1e-12 * max(float(power.max()), 1e-20)
-    return 10 * np.log10(power + quiet).mean(axis=-1), power.mean(axis=-1)
+    return np.asarray(10 * np.log10(power + quiet).mean(axis=-1))
 
 
 def measure_tones(
@@ -90,7 +90,7 @@ def measure_tones(
     """
     sound, wanted = checked_sound(samples), checked(periods)
     size = min(frame, 1 << int(np.log2(sound.shape[1] // 4)))
-    level, power = lasting_spectrum(sound, size)
+    level = lasting_spectrum(sound, size)
     p_values, strength, excess = (np.full(len(wanted), np.nan) for _ in range(3))
     for column, period in enumerate(wanted):
         tests = [tone_test(level, f * size) for f in primitive(period)]
@@ -99,10 +99,8 @@ def measure_tones(
             continue
         p_values[column] = calibrated(either(np.array([t[0] for t in known])[None]))[0]
         excess[column] = max(t[1] for t in known)
-        near = [power[max(round(f * size) - 1, 0) : round(f * size) + 2].sum() for f in primitive(period)]
-        over = [
-            n * max(1 - 10 ** (-t[1] / 10), 0) if np.isfinite(t[0]) else 0.0 for n, t in zip(near, tests, strict=True)
-        ]
+        near = [10 ** (level[round(f * size)] / 10) * (0.5 if f == 0.5 else 1.0) for f in primitive(period)]
+        over = [n * max(1 - 10 ** (-t[1] / 10), 0) if t[0] < 0.01 else 0.0 for n, t in zip(near, tests, strict=True)]
         with np.errstate(divide="ignore"):
             strength[column] = 10 * np.log10(2 * sum(over))
     tones = tuple(tuple(f * rate for f in primitive(p)) for p in wanted)

@@ -32,13 +32,13 @@ class Signals:
     """What is left of strips: `waves` (N, C, K, L), one real signal for every wave laid across, and sums.
 
     `weight` (N,): all weights times the pixels they stand for; `bare` (N,): those where nothing breaks rounding up;
-    `cells`: in how many places along all rows a weight was given.
+    `detail`: the harmonic mean of the local rms difference of neighbours.
     """
 
     waves: Real
     weight: Real
     bare: Real
-    cells: int
+    detail: Real
 
 
 def trimmed(width: int) -> int:
@@ -95,7 +95,7 @@ def weigh(strips: Strips, across: tuple[float, ...], step: float) -> Signals:
     included, and orthogonal to the slope of the picture (see `balanced`).
     """
     values = strips.values.astype(np.float32)
-    c, length = values.shape[1], values.shape[-1] - 1
+    c = values.shape[1]
     slopes = np.diff(np.matmul(waves_across(across, strips.rows), values), axis=-1)  # (N, C, S, K, L)
     total = slopes[:, :, :, 0]
     energy = local_mean(np.einsum("ncsl,ncsl->nsl", total, total) / c)
@@ -106,11 +106,12 @@ def weigh(strips: Strips, across: tuple[float, ...], step: float) -> Signals:
     rough = local_mean(np.einsum("ncsl,ncsl->nsl", detail, detail) / c)
     excess = np.maximum(rough / max(STRIP * (UNDITHERED * step) ** 2, 1e-30) - 1, 0)
     bare = weight * np.exp(-np.minimum(excess, 80))
+    level = balanced(weight, trend)
     return Signals(
-        np.einsum("ncskl,ncsl->nckl", slopes, balanced(weight, trend)),
-        np.asarray(STRIP * weight.sum(axis=(1, 2), dtype=np.float64)),
+        np.einsum("ncskl,ncsl->nckl", slopes, level),
+        np.asarray(STRIP * level.sum(axis=(1, 2, 3), dtype=np.float64) / c),
         np.asarray(STRIP * bare.sum(axis=(1, 2), dtype=np.float64)),
-        strips.rows.size * length,
+        np.asarray(np.sqrt(1 / STRIP) / weight.mean(axis=(1, 2), dtype=np.float64)),
     )
 
 

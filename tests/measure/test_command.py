@@ -1,0 +1,111 @@
+"""The command: tables, exit status, processes, Ray, resumption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from flatfield.cli.measure import measure, periods_of
+from flatfield.measure import plant
+from flatfield.measure.folder import find_files, measure_folder
+from flatfield.measure.rows import Settings, measure_files
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(measure)
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty pictures, every fourth with a grid, one of them broken, in two folders."""
+    place = tmp_path_factory.mktemp("pictures")
+    (place / "deep").mkdir()
+    for i in range(40):
+        picture = np.random.default_rng(i).normal(128, 6, (3, 48, 48))
+        picture = plant(picture, 2, 3.0) if i % 4 == 0 else picture
+        pixels = picture.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+        Image.fromarray(pixels).save(place / ("deep" if i % 2 else ".") / f"{i:02d}.png")
+    (place / "broken.png").write_bytes(b"no picture")
+    (place / "notes.txt").write_text("not measured")
+    return place
+
+
+def test_a_folder_in_a_table(folder: Path) -> None:
+    status, text = run(folder, "--periods", "2,4")
+    assert status == 3  # one could not be read
+    assert "41 measured, 10 with a grid, 1 not readable" in text
+    assert "no picture format" in text
+
+
+def test_exit_status(folder: Path, tmp_path: Path) -> None:
+    assert run(folder / "02.png")[0] == 0
+    assert run(folder / "00.png")[0] == 0
+    assert run(folder / "00.png", "--fail-on", "0.001")[0] == 1
+    assert run(folder / "02.png", "--fail-on", "0.001")[0] == 0
+    assert run(folder / "broken.png")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere"], "nowhere is not there"),
+        (["*.nothing"], "matches nothing"),
+        ([".", "--periods", "1"], "period 1 is out of range"),
+        ([".", "--periods", "a"], "'a' is no period"),
+        ([".", "--periods", "99999999"], "beyond 64"),
+        ([".", "--fail-on", "2"], "--fail-on 2: give a p-value"),
+        ([".", "-o", "rows.xls"], "is no format"),
+    ],
+)
+def test_bad_usage_is_one_line_and_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, text = run(*arguments)
+    assert status == 2
+    assert told in text
+    assert len(text.strip().splitlines()) == 1
+
+
+def test_rows_are_written_and_gone_on_from(folder: Path, tmp_path: Path) -> None:
+    pl = pytest.importorskip("polars")
+    output = tmp_path / "rows.parquet"
+    run(folder / "deep", "-o", output)
+    assert pl.read_parquet(output).height == 20
+    status, text = run(folder, "-o", output)
+    assert status == 3
+    assert "21 measured" in text
+    assert "20 done before" in text
+    table = pl.read_parquet(output)
+    assert table.height == table["file"].n_unique() == 41
+    assert table.filter(pl.col("error").is_not_null())["file"].to_list() == [str(folder / "broken.png")]
+    assert table.filter(pl.col("periods").list.contains(2)).height == 10
+
+
+def test_processes_give_the_same_rows(folder: Path) -> None:
+    files = sorted(find_files([str(folder)]))
+    spread = {row.file: row for rows in measure_folder(files, Settings(), workers=2) for row in rows}
+    assert sorted(spread) == files
+    for row in measure_files(files):
+        assert spread[row.file].periods == row.periods
+        assert spread[row.file].error == row.error
+
+
+def test_patterns_and_folders_are_searched(folder: Path) -> None:
+    assert len(list(find_files([str(folder)]))) == 41
+    assert len(list(find_files([str(folder / "**" / "*.png")]))) == 41
+    assert list(find_files([str(folder / "notes.txt")])) == [str(folder / "notes.txt")]
+
+
+def test_periods_are_read() -> None:
+    assert periods_of("2-4, 8") == (2, 3, 4, 8)
