@@ -221,3 +221,25 @@ def test_the_tile_is_the_output() -> None:
     report = probe_module(example.module, example.inputs)
     tile = np.array(report.tile).reshape(report.tile_shape)
     assert unevenness(np.moveaxis(tile, 0, -1)[..., None]) == pytest.approx(report.unevenness, abs=1e-5)
+
+
+class GroupNormByHand(nn.Module):
+    """Group normalisation as many write it: positions laid out among the channels of a group, and put back."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = x.reshape(x.shape[0], 2, -1)
+        variance = parts.var(-1, keepdim=True, correction=0)
+        return ((parts - parts.mean(-1, keepdim=True)) / (variance + 1e-5).sqrt()).reshape(x.shape)
+
+
+def test_a_normalisation_by_hand_is_frozen_too() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 4, 3, padding=1), nn.ConvTranspose2d(4, 4, 3, 2, 1, 1), nn.Conv2d(4, 2, 3, padding=1)]
+    example = torch.randn(1, 2, 8, 8)
+    by_name = nn.Sequential(layers[0], nn.GroupNorm(2, 4), *layers[1:2], nn.GroupNorm(2, 4), layers[2])
+    by_hand = nn.Sequential(layers[0], GroupNormByHand(), layers[1], GroupNormByHand(), layers[2])
+    named, handmade = (probe_module(module, example) for module in (by_name, by_hand))
+    assert handmade.period == named.period == (2, 2)
+    assert not handmade.unhonoured
+    # by hand the mean is taken of the flat field itself, the variance of the example
+    assert handmade.unevenness == pytest.approx(named.unevenness, abs=0.2)

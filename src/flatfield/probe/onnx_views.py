@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flatfield.probe.onnx_node import OnnxNode
-from flatfield.probe.period import COPY, OTHER, Periods, after_downsampling, reshaped, spatial_axes, together
+from flatfield.probe.period import COPY, MIXED, OTHER, Periods, after_downsampling, reshaped, spatial_axes, together
 
 Rule = Callable[[OnnxNode], Periods]
 
@@ -49,8 +49,8 @@ def reshape(node: OnnxNode) -> Periods:
     if origin is not None and origin[0] == after:
         return origin[1]
     found, _ = reshaped(periods, before, after)
-    if any(p > 0 for p in periods) and sum(p > 0 for p in found) == 0:
-        node.into.origins[node.proto.output[0]] = (before, periods)
+    if MIXED in found:
+        node.into.origins[node.proto.output[0]] = origin or (before, periods)
         if any(p > 1 for p in periods) and len(after) < 3:
             node.note("lays positions out as channels: whatever follows knows where each one is")
     return found

@@ -17,6 +17,8 @@ OTHER = 0
 """The entry of an axis that holds no positions."""
 COPY = -1
 """The entry of an axis of equal copies: a reshape decides whether they become positions."""
+MIXED = -2
+"""The entry of an axis of channels with positions inside: where those are can't be told any more."""
 
 
 def spatial_axes(periods: Periods) -> tuple[int, ...]:
@@ -58,8 +60,8 @@ def together(shape: Ints, operands: Sequence[tuple[Ints, Periods]]) -> Periods:
             period = periods[-back]
             if period > 0 and len(shape) >= back:
                 result[-back] = math.lcm(max(result[-back], 1), period)
-            elif period == COPY and len(shape) >= back and result[-back] == OTHER and sizes[-back] > 1:
-                result[-back] = COPY
+            elif period < 0 and len(shape) >= back and result[-back] <= OTHER and sizes[-back] > 1:
+                result[-back] = min(period, result[-back])
     return tuple(result)
 
 
@@ -70,8 +72,8 @@ def merged(sizes: Ints, periods: Periods) -> int:
     if the outer one is constant and Q divides m, and always after `P * m`. Channels inside a position are a pixel
     shuffle; positions inside a channel are no positions any more.
 
-    >>> merged((4, 6), (1, 3)), merged((4, 6), (2, 3)), merged((4, 2), (1, 0)), merged((8, 4), (0, 1))
-    (3, 12, 2, 0)
+    >>> merged((4, 6), (1, 3)), merged((4, 6), (2, 3)), merged((4, 2), (1, 0)), merged((8, 4), (0, 1)) == MIXED
+    (3, 12, 2, True)
     """
     total, period = 1, OTHER
     for m, q in zip(sizes, periods, strict=True):
@@ -84,7 +86,7 @@ def merged(sizes: Ints, periods: Periods) -> int:
         elif period > 0:
             period *= m
         else:
-            period = OTHER if period == OTHER or q != COPY else COPY
+            period = MIXED if MIXED in (period, q) or q > 0 else min(period, q) if period == COPY == q else OTHER
         total *= m
     return period
 

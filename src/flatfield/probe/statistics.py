@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from flatfield.probe.period import MIXED
 from flatfield.probe.torus_call import TorusCall
 
 _CHANNELWISE = ("native_batch_norm", "_native_batch_norm_legit", "_batch_norm_with_update", "cudnn_batch_norm",
@@ -96,7 +97,7 @@ def _layer(call: TorusCall, x: torch.Tensor, mean: torch.Tensor, scale: torch.Te
     axes = len(call["normalized_shape"])
     periods = call.periods(x)
     lead = tuple(x.shape[: x.dim() - axes])
-    if not any(p > 0 for p in periods[-axes:]):
+    if not any(p > 0 or p == MIXED for p in periods[-axes:]):
         return None
     if math.prod(mean.shape) != math.prod(lead) or any(p > 0 for p in periods[:-axes]):
         call.note("normalises positions by statistics that depend on the size")
@@ -111,7 +112,7 @@ def _spread(call: TorusCall, frozen: tuple[torch.Tensor, ...]) -> Any:
     over = range(x.dim()) if listed in (None, []) else [listed] if isinstance(listed, int) else listed
     axes = {axis % max(1, x.dim()) for axis in over}
     periods = call.periods(x)
-    if not any(periods[axis] > 0 for axis in axes) or not frozen:
+    if not any(periods[axis] > 0 or periods[axis] == MIXED for axis in axes) or not frozen:
         return None
     kept = [1 if axis in axes else n for axis, n in enumerate(x.shape)]
     if frozen[0].numel() != math.prod(kept):

@@ -39,6 +39,7 @@ class Torus(TorchDispatchMode):
         self.statistics = statistics
         self.path = path
         self.known = WeakTensorKeyDictionary()
+        self.origins = WeakTensorKeyDictionary()  # positions laid out among channels -> the shape and periods they had
         self.writers = WeakTensorKeyDictionary()  # what a convolution wrote -> its name, for a shuffle behind it
         self.ledger = Ledger(lenient=not plan.size)
         self.steps: list[Step] = []
@@ -68,7 +69,7 @@ class Torus(TorchDispatchMode):
         name = place(self.path, operator)
         if operator == "pixel_shuffle":
             name = self.writers.get(args[0], name)
-        call = TorusCall(func, name, operator, bind(func, args, kwargs), self.known, self.ledger)
+        call = TorusCall(func, name, operator, bind(func, args, kwargs), self.known, self.ledger, self.origins)
         frozen = self.statistics.take(call) if operator in NORMS else ()
         if not self.begun and self._begins(call):
             call = self._begin(call)
@@ -99,7 +100,13 @@ class Torus(TorchDispatchMode):
         if call.operator in RESIZES and size:
             changes["output_size"] = rescaled(call, before, size)
         return TorusCall(
-            call.function, call.name, call.operator, {**call.arguments, **changes}, self.known, self.ledger
+            call.function,
+            call.name,
+            call.operator,
+            {**call.arguments, **changes},
+            self.known,
+            self.ledger,
+            self.origins,
         )
 
     def field(self, tensor: torch.Tensor, dims: int, size: Ints = ()) -> torch.Tensor:
@@ -168,12 +175,16 @@ class Torus(TorchDispatchMode):
         found = rule(call, results)
         if rule is reshape and shuffles(call, results[0]):
             return self._shuffled(call, results[0], found[0])
+        first = call.first()
+        if first in self.origins and rule is not reshape:
+            for tensor in results:
+                if tensor.shape == first.shape:
+                    self.origins[tensor] = self.origins[first]
         return self._written(result, found)
 
     def _written(self, result: Any, found: list[Periods]) -> Any:
         for tensor, periods in zip(tensors_in(result), [*found, *found[-1:] * 8], strict=False):
-            if len(periods) == tensor.dim() and any(p > 0 for p in periods):
-                self.known[tensor] = periods
+            self.known[tensor] = periods if len(periods) == tensor.dim() else (OTHER,) * tensor.dim()
         return result
 
     def _copied(self, call: TorusCall, result: torch.Tensor) -> torch.Tensor:

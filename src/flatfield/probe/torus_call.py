@@ -28,6 +28,7 @@ class TorusCall:
     arguments: dict[str, Any]
     known: WeakTensorKeyDictionary
     ledger: Ledger
+    origins: WeakTensorKeyDictionary | None = None
 
     def __getitem__(self, argument: str) -> Any:
         return self.arguments[argument]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from flatfield.probe.flat_field import whole_periods
-from flatfield.probe.period import COPY, OTHER, Periods, after_downsampling, reshaped
+from flatfield.probe.period import COPY, MIXED, OTHER, Periods, after_downsampling, reshaped
 from flatfield.probe.torus_call import TorusCall
 from flatfield.readers.visit import tensors_in
 
@@ -31,9 +31,15 @@ def same(call: TorusCall, results: list[torch.Tensor]) -> list[Periods]:
 def reshape(call: TorusCall, results: list[torch.Tensor]) -> list[Periods]:
     """`view`, `reshape`, `flatten`."""
     x = call.first()
-    periods, _ = reshaped(call.periods(x), tuple(x.shape), tuple(results[0].shape))
-    if any(p > 1 for p in call.periods(x)) and not any(p > 0 for p in periods):
-        call.note("lays positions out as channels: whatever follows knows where each one is")
+    before, after = tuple(x.shape), tuple(results[0].shape)
+    origin = call.origins.get(x) if call.origins is not None else None
+    if origin is not None and origin[0] == after:
+        return [origin[1]]
+    periods, _ = reshaped(call.periods(x), before, after)
+    if MIXED in periods and call.origins is not None:
+        call.origins[results[0]] = origin or (before, call.periods(x))
+        if results[0].dim() < 3 and any(p > 1 for p in call.periods(x)):
+            call.note("lays positions out as channels: whatever follows knows where each one is")
     return [periods]
 
 
