@@ -1,0 +1,35 @@
+"""What the site is made of besides its Markdown: a page a rule, the charts as SVG, and the interactive page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from flatfield.figures.export import to_svg
+from flatfield.learn import learn_page
+from flatfield.learn.charts import charts
+from flatfield.rules import RULES
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated files: nothing of them is kept by hand, so nothing of them can grow old."""
+    for path, content in _generated():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def _generated() -> Iterator[tuple[str, str]]:
+    yield "learn.html", learn_page()
+    yield "rules/index.md", _table()
+    for rule in RULES:
+        yield f"rules/{rule.code}.md", f"# {rule.code} {rule.name}\n\n*{rule.level}*\n\n{rule.manual.strip()}\n"
+    for name, chart in charts().items():
+        yield f"charts/{name}.svg", to_svg(chart)
+
+
+def _table() -> str:
+    rows = [f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.level} | {rule.summary} |" for rule in RULES]
+    head = "# Rules\n\n`flatfield explain FF001` prints the same manual in a terminal.\n"
+    return "\n".join([head, "| code | name | level | what it finds |", "|---|---|---|---|", *rows, ""])
