@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flatfield.core.taps import Ints
 from flatfield.probe.first_pass import FirstPass
@@ -18,40 +19,36 @@ def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, P
     goes round that layer (a skip connection), the network gets a flat input instead. Raises `NoGridError` where
     nothing flat can reach an output.
     """
-    starts = [plan.start] if plan.start else [FIRST, INPUT]
-    if not plan.start and not seen.upsamplers:
-        starts = [INPUT]
-    if not plan.start and not subject.spatial_sizes():
-        starts = [FIRST]
     best: tuple[Plan, Passage] | None = None
-    for start in starts:
+    failure = NoGridError("no output has positions that come from the flat field")
+    for start, size in _attempts(subject, seen, plan.start):
+        chosen = replace(plan, start=start, size=size)
         try:
-            tried = _smallest(subject, seen, start, plan)
-        except NoGridError:
-            if start == starts[-1] and best is None:
-                raise
+            passage = subject.run(chosen, seen)
+        except NoGridError as error:
+            failure = error
             continue
-        if best is None or tried[1].ledger.leaks < best[1].ledger.leaks:
-            best = tried
-        if not best[1].ledger.leaks:
-            break
-    assert best is not None
+        except Exception:
+            if not size:
+                raise
+            continue  # whatever a network makes of a size that it was not made for is no error of its own
+        if not passage.ledger.leaks:
+            return chosen, passage
+        if not size and (best is None or passage.ledger.leaks < best[1].ledger.leaks):
+            best = chosen, passage
+    if best is None:
+        raise failure
     return best
 
 
-def _smallest(subject: Subject, seen: FirstPass, start: str, plan: Plan) -> tuple[Plan, Passage]:
-    """Try small toruses; what a network that needs its own size raises is no error of its own."""
-    for size in _sizes(subject, seen, start):
-        chosen = Plan(start, plan.level, size, plan.pattern, plan.freeze)
-        if not size:
-            return chosen, subject.run(chosen, seen)
-        try:
-            passage = subject.run(chosen, seen)
-        except Exception:
-            continue
-        if not passage.ledger.leaks:
-            return chosen, passage
-    raise AssertionError("the last size is the network's own")
+def _attempts(subject: Subject, seen: FirstPass, start: str) -> Iterator[tuple[str, Ints]]:
+    """Small toruses first, wherever they begin: the network's own size costs as much as all of them."""
+    starts = (
+        [start] if start else [*([FIRST] if seen.upsamplers else []), *([INPUT] if subject.spatial_sizes() else [])]
+    )
+    for small in (True, False):
+        for place in starts or [FIRST]:
+            yield from ((place, size) for size in _sizes(subject, seen, place) if bool(size) is small)
 
 
 def _sizes(subject: Subject, seen: FirstPass, start: str) -> Iterator[Ints]:

@@ -13,7 +13,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from flatfield.core.taps import Ints
 from flatfield.probe.extent import extended
 from flatfield.probe.flat_field import flattened
-from flatfield.probe.reach import gather_sides, spread_margin
+from flatfield.probe.reach import gather_sides, spread_sides, times
 from flatfield.probe.torus_call import numbers
 from flatfield.probe.torus_layers import cropped
 from flatfield.readers.aten_call import bind
@@ -81,9 +81,9 @@ def _folded(gradient: torch.Tensor, sides: list[tuple[int, int]], size: Sequence
 
 def _convolution(func: OpOverload, named: dict[str, Any]) -> Any:
     if named["transposed"]:
-        margin, beyond, outputs = _spread(named)
-        wide = _wrapped(named["input"], [(e, e) for e in margin])
-        return cropped(func(**{**named, "input": wide}), beyond, outputs)
+        sides, beyond, outputs = _spread(named)
+        wide = _wrapped(named["input"], sides)
+        return cropped(func(**{**named, "input": wide}), tuple(before for before, _ in beyond), outputs)
     x, kernel = named["input"], tuple(named["weight"].shape[2:])
     sides = _margins(named, x, kernel)
     return func(**{**named, "input": _wrapped(x, sides), "padding": [0] * len(kernel)})
@@ -100,7 +100,7 @@ def _convolution_backward(func: OpOverload, named: dict[str, Any]) -> Any:
     return (gradient, *rest)
 
 
-def _spread(named: dict[str, Any]) -> tuple[Ints, Ints, Ints]:
+def _spread(named: dict[str, Any]) -> tuple[list[tuple[int, int]], list[tuple[int, int]], Ints]:
     """Of a transposed convolution: inputs to wrap round on each side, outputs they add there, outputs wanted."""
     size, kernel = tuple(named["input"].shape[2:]), tuple(named["weight"].shape[2:])
     dims = len(kernel)
@@ -111,14 +111,14 @@ def _spread(named: dict[str, Any]) -> tuple[Ints, Ints, Ints]:
     outputs = tuple(
         (n - 1) * s - 2 * p + r + o for n, s, p, r, o in zip(size, stride, padding, reach, extra, strict=True)
     )
-    margin = spread_margin(size, outputs, reach, stride, padding)
-    return margin, tuple(e * s for e, s in zip(margin, stride, strict=True)), outputs
+    sides = spread_sides(size, outputs, reach, stride, padding)
+    return sides, times(sides, stride), outputs
 
 
 def _spread_backward(func: OpOverload, named: dict[str, Any]) -> Any:
-    margin, beyond, _ = _spread(named)
-    x, sides = named["input"], [(e, e) for e in margin]
-    arrived = torch.nn.functional.pad(named["grad_output"], [b for b in reversed(beyond) for _ in range(2)])
+    sides, beyond, _ = _spread(named)
+    x = named["input"]
+    arrived = torch.nn.functional.pad(named["grad_output"], [n for pair in reversed(beyond) for n in pair])
     gradient, *rest = func(**{**named, "input": _wrapped(x, sides), "grad_output": arrived})
     return (None if gradient is None else _folded(gradient, sides, x.shape[2:]), *rest)
 

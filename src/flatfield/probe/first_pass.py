@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.probe.layer_kind import LAYERS, rank, upsamples
+from flatfield.probe.prefix import Prefix
 from flatfield.probe.statistics import NORMS, Statistics
 from flatfield.probe.torus_call import TorusCall, numbers
 from flatfield.probe.unhonoured import Ledger
@@ -33,6 +34,7 @@ class FirstPass(TorchDispatchMode):
         self.smallest: dict[int, list[int]] = {}
         self.strides: dict[int, list[int]] = {}
         self.maxima = False
+        self.prefix = Prefix()
         self.nothing = WeakTensorKeyDictionary()
 
     @classmethod
@@ -54,6 +56,8 @@ class FirstPass(TorchDispatchMode):
                 self.statistics.write(call, result)
             else:
                 self._look(call, result[0] if isinstance(result, tuple) else result)
+        if not self.upsamplers:
+            self.prefix.write(operator, result)
         return result
 
     def _look(self, call: TorusCall, result: torch.Tensor) -> None:

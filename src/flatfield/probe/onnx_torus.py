@@ -14,7 +14,7 @@ import numpy as np
 from flatfield.core.taps import Ints
 from flatfield.probe.onnx_node import OnnxNode
 from flatfield.probe.period import Periods, after_downsampling, after_upsampling
-from flatfield.probe.reach import spread_margin
+from flatfield.probe.reach import spread_sides
 
 Rewritten = tuple[str, Periods]
 Handler = Callable[[OnnxNode], Rewritten]
@@ -65,15 +65,15 @@ def spread(node: OnnxNode) -> Rewritten:
     stride, _, reach, pads = _geometry(node, kernel)
     size, space, outputs = node.shape(), node.space(), node.output_shape[2:]
     # one more than needed: a kernel shorter than its stride writes nothing into its last positions
-    margin = tuple(e + 1 for e in spread_margin(size[2:], outputs, reach, stride, pads))
-    wide = node.into.extended(node.into.name(node.input()), size, [(e, e) for e in margin], space)
+    margin = [(b, a + 1) for b, a in spread_sides(size[2:], outputs, reach, stride, pads)]
+    wide = node.into.extended(node.into.name(node.input()), size, margin, space)
     rest = [node.into.name(name) for name in node.proto.input[1:]]
     drop = ("auto_pad", "output_shape", "output_padding")
     full = node.copy([wide, *rest], drop=drop, pads=[0] * 2 * len(kernel))
-    lengths = [(n + 2 * e - 1) * s + r for n, e, s, r in zip(size[2:], margin, stride, reach, strict=True)]
+    lengths = [(n + sum(e) - 1) * s + r for n, e, s, r in zip(size[2:], margin, stride, reach, strict=True)]
     sides = [
         (-(p + e * s), p + e * s + m - length)
-        for p, e, s, m, length in zip(pads, margin, stride, outputs, lengths, strict=True)
+        for p, (e, _), s, m, length in zip(pads, margin, stride, outputs, lengths, strict=True)
     ]
     periods = tuple(after_upsampling(p, s) for p, s in zip(space, stride, strict=True))
     result = node.into.extended(full, (*node.output_shape[:2], *lengths), sides, (1,) * len(lengths))

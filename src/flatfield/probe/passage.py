@@ -15,6 +15,7 @@ from flatfield.probe.circular_pads import CircularPads
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.period import Periods
 from flatfield.probe.plan import FIRST, INPUT, Plan, Step
+from flatfield.probe.prefix import Prefix
 from flatfield.probe.torus import Torus
 from flatfield.probe.unhonoured import Ledger, NoGridError
 from flatfield.probe.untouched import untouched
@@ -32,6 +33,8 @@ class Passage:
     start: str
     size: Ints
     upsamplers: int
+    prefix: tuple[tuple[str, torch.Tensor], ...] = ()
+    level: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,15 @@ class Subject:
             self.module(*self.inputs, **self.keywords)
         return seen
 
-    def run(self, plan: Plan, seen: FirstPass) -> Passage:
-        """Run once as planned. Raises `NoGridError` where nothing flat reaches the output."""
+    def run(self, plan: Plan, seen: FirstPass, before: Passage | None = None) -> Passage:
+        """Run once as planned; what a run `before` at a lower level did alike is not computed again.
+
+        Raises `NoGridError` where nothing flat reaches the output.
+        """
         path: Path = []
-        torus = Torus(plan, replace(seen.statistics), path)
+        earlier = before.prefix if before else tuple(seen.prefix.results)
+        prefix = Prefix(earlier, alike=before.level + 1 if before else 0)
+        torus = Torus(plan, replace(seen.statistics), path, prefix)
         with contextlib.ExitStack() as stack:
             stack.enter_context(untouched(self.module, (self.inputs, self.keywords)))
             inputs, keywords = self._fed(torus)
@@ -66,8 +74,9 @@ class Subject:
             raise NoGridError("no output has positions that come from the flat field")
         periods: Periods = torus.known[output]
         return Passage(
-            output, periods, tuple(torus.steps), torus.ledger, torus.start_name, torus.start_size, torus.upsamplers
-        )
+            output, periods, tuple(torus.steps), torus.ledger, torus.start_name, torus.start_size, torus.upsamplers,
+            tuple(prefix.results), plan.level,
+        )  # fmt: skip
 
     def _fed(self, torus: Torus) -> tuple[Any, Any]:
         if torus.plan.start != INPUT:

@@ -75,9 +75,12 @@ def profile(
     """Profile every layer: a run for each one that draws, all earlier ones flattened."""
     run = Run(values_of(first), first.steps)
 
+    before = first
+
     def again(level: int) -> Run:
-        passage = whole.run(replace(plan, level=level), seen)
-        return Run(values_of(passage), passage.steps)
+        nonlocal before
+        before = whole.run(replace(plan, level=level), seen, before)
+        return Run(values_of(before), before.steps)
 
     report = assembled(run, peel(run, again), tile_of(first), start=first.start, ledger=first.ledger, rate=rate)
     if not patterns:

@@ -30,15 +30,24 @@ def gather_sides(
     return sides
 
 
-def spread_margin(size: Ints, outputs: Ints, reach: Ints, stride: Ints, padding: Ints) -> Ints:
-    """How many more inputs on each side write into the outputs of a spreading layer.
+def spread_sides(size: Ints, outputs: Ints, reach: Ints, stride: Ints, padding: Ints) -> list[tuple[int, int]]:
+    """How many more inputs write into the outputs of a spreading layer: (before, after) an axis.
 
     Output m hears input n where `0 <= m + p - s n <= reach - 1`.
 
-    >>> spread_margin((4,), (8,), (3,), (2,), (1,))
-    (1,)
+    >>> spread_sides((4,), (8,), (3,), (2,), (1,))
+    [(0, 1)]
     """
-    return tuple(
-        max(0, (r - 1 - p) // s, (m - 1 + p) // s - (n - 1))
+    return [
+        (max(0, (r - 1 - p) // s), max(0, (m - 1 + p) // s - (n - 1)))
         for n, m, r, s, p in zip(size, outputs, reach, stride, padding, strict=True)
-    )
+    ]
+
+
+def times(sides: list[tuple[int, int]], stride: Ints) -> list[tuple[int, int]]:
+    """Margins of a spreading layer's input, in positions of its output.
+
+    >>> times([(1, 2)], (3,))
+    [(3, 6)]
+    """
+    return [(before * s, after * s) for (before, after), s in zip(sides, stride, strict=True)]

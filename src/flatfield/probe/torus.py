@@ -20,6 +20,7 @@ from flatfield.probe.layer_kind import LAYERS, called, rank, shuffles, upsamples
 from flatfield.probe.patterns import add_pattern
 from flatfield.probe.period import OTHER, Periods, spatial_axes
 from flatfield.probe.plan import FIRST, INPUT, Plan, Step
+from flatfield.probe.prefix import HEAVY, Prefix
 from flatfield.probe.statistics import NORMS, Statistics, normalised
 from flatfield.probe.torus_call import TorusCall
 from flatfield.probe.torus_layers import PADS
@@ -33,11 +34,12 @@ from flatfield.readers.visit import Path, place, plain_name, tensors_in
 class Torus(TorchDispatchMode):
     """Run operators on the torus, from the first flat tensor on; notes a `Step` for every layer."""
 
-    def __init__(self, plan: Plan, statistics: Statistics, path: Path) -> None:
+    def __init__(self, plan: Plan, statistics: Statistics, path: Path, prefix: Prefix | None = None) -> None:
         TorchDispatchMode.__init__(self)
         self.plan = plan
         self.statistics = statistics
         self.path = path
+        self.prefix = prefix or Prefix()
         self.known = WeakTensorKeyDictionary()
         self.origins = WeakTensorKeyDictionary()  # positions laid out among channels -> the shape and periods they had
         self.writers = WeakTensorKeyDictionary()  # what a convolution wrote -> its name, for a shuffle behind it
@@ -69,12 +71,15 @@ class Torus(TorchDispatchMode):
         name = place(self.path, operator)
         if operator == "pixel_shuffle":
             name = self.writers.get(args[0], name)
-        call = TorusCall(func, name, operator, bind(func, args, kwargs), self.known, self.ledger, self.origins)
+        repeats = not self.begun or self.upsamplers < self.prefix.alike
+        call = TorusCall(
+            func, name, operator, bind(func, args, kwargs), self.known, self.ledger, self.origins, self.prefix, repeats
+        )
         frozen = self.statistics.take(call) if operator in NORMS else ()
         if not self.begun and self._begins(call):
             call = self._begin(call)
         if not any(tensor in self.known for tensor in call.tensors()):
-            result = func(*args, **kwargs)
+            result = call.run() if operator in HEAVY else func(*args, **kwargs)
             if operator == "convolution":
                 self.writers[result] = name
             return result
@@ -99,15 +104,7 @@ class Torus(TorchDispatchMode):
         changes: dict[str, Any] = {key: self.field(x, dims, size)}
         if call.operator in RESIZES and size:
             changes["output_size"] = rescaled(call, before, size)
-        return TorusCall(
-            call.function,
-            call.name,
-            call.operator,
-            {**call.arguments, **changes},
-            self.known,
-            self.ledger,
-            self.origins,
-        )
+        return replace(call, arguments={**call.arguments, **changes}, repeats=self.upsamplers < self.prefix.alike)
 
     def field(self, tensor: torch.Tensor, dims: int, size: Ints = ()) -> torch.Tensor:
         """Make the flat field (or ramp, or stripes) nearest to a tensor, and remember that it is one."""

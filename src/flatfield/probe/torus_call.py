@@ -14,6 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from flatfield.core.taps import Ints, Pairs
 from flatfield.probe.flat_field import is_constant
 from flatfield.probe.period import COPY, OTHER, Periods, together
+from flatfield.probe.prefix import Prefix
 from flatfield.probe.unhonoured import Ledger
 from flatfield.readers.visit import tensors_in
 
@@ -29,13 +30,20 @@ class TorusCall:
     known: WeakTensorKeyDictionary
     ledger: Ledger
     origins: WeakTensorKeyDictionary | None = None
+    prefix: Prefix | None = None
+    repeats: bool = False
 
     def __getitem__(self, argument: str) -> Any:
         return self.arguments[argument]
 
     def run(self, /, **changes: Any) -> Any:
         """Run the operator itself, with some arguments changed (one of them may be called `self`)."""
-        return self.function(**{**self.arguments, **changes})
+        result = self.prefix.take(self.operator) if self.prefix is not None and self.repeats else None
+        if result is None:
+            result = self.function(**{**self.arguments, **changes})
+        if self.prefix is not None:
+            self.prefix.write(self.operator, result)
+        return result
 
     def first(self) -> torch.Tensor:
         """The first tensor among the arguments."""

@@ -16,7 +16,7 @@ import torch
 from flatfield.core.taps import Ints
 from flatfield.probe.extent import extended, positions
 from flatfield.probe.period import Periods, after_downsampling, after_upsampling, merged, parted
-from flatfield.probe.reach import gather_sides, spread_margin
+from flatfield.probe.reach import gather_sides, spread_sides, times
 from flatfield.probe.torus_call import TorusCall, numbers, pairs_of
 from flatfield.probe.unhonoured import WindowTooSmallError
 
@@ -59,11 +59,11 @@ def _spread(call: TorusCall, dims: int) -> Handled:
     )
     if min(outputs) < 1:
         raise WindowTooSmallError(f"a transposed convolution of {size} leaves nothing")
-    margin = spread_margin(size, outputs, reach, stride, padding)
+    sides = spread_sides(size, outputs, reach, stride, padding)
     space = call.space(x, dims)
-    result = call.run(input=extended(x, [(e, e) for e in margin], space))
+    result = call.run(input=extended(x, sides, space))
     periods = call.behind(x, [after_upsampling(p, s) for p, s in zip(space, stride, strict=True)])
-    return cropped(result, tuple(e * s for e, s in zip(margin, stride, strict=True)), outputs), periods
+    return cropped(result, tuple(before for before, _ in times(sides, stride)), outputs), periods
 
 
 def pool(call: TorusCall) -> Handled:
@@ -141,12 +141,12 @@ def fold(call: TorusCall) -> Handled:
     reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     size = tuple((m + 2 * p - r) // s + 1 for m, p, r, s in zip(outputs, padding, reach, stride, strict=True))
     space = parted(call.space(x, 1)[0], size)
-    margin = spread_margin(size, outputs, reach, stride, padding)
-    grid = extended(x.reshape(*x.shape[:-1], *size), [(e, e) for e in margin], space)
-    beyond = tuple(e * s for e, s in zip(margin, stride, strict=True))
-    result = call.run(self=grid.flatten(-2), output_size=[m + 2 * b for m, b in zip(outputs, beyond, strict=True)])
+    sides = spread_sides(size, outputs, reach, stride, padding)
+    grid = extended(x.reshape(*x.shape[:-1], *size), sides, space)
+    beyond = times(sides, stride)
+    result = call.run(self=grid.flatten(-2), output_size=[m + sum(b) for m, b in zip(outputs, beyond, strict=True)])
     periods = tuple(after_upsampling(p, s) for p, s in zip(space, stride, strict=True))
-    return cropped(result, beyond, outputs), (*call.periods(x)[:-1], *periods)
+    return cropped(result, tuple(b for b, _ in beyond), outputs), (*call.periods(x)[:-1], *periods)
 
 
 def pixel_shuffle(call: TorusCall) -> Handled:
