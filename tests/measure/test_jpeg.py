@@ -38,7 +38,7 @@ def test_compression_is_not_a_network(quality: int, subsampling: int) -> None:
 def test_blocks_are_recognised_and_placed() -> None:
     pictures = compressed(patches(128, 8), 80)
     blocks = find_blocks(pictures)
-    assert blocks.present().mean() >= 0.8
+    assert blocks.present().mean() >= 0.75
     assert (blocks.offset[blocks.present()] == 0).mean() >= 0.95
     moved = find_blocks(pictures[..., 3:, 5:])
     assert (moved.offset[moved.present()] == (3, 5)).mean() >= 0.9

@@ -16,7 +16,7 @@ from scipy.special import fdtrc
 from flatfield.measure.lines import Lines
 
 Real = NDArray[np.floating]
-SURE, SPREAD = 1e-4, 0.02
+SURE, SPREAD = 1e-4, 0.04
 REDUNDANT = 1e-6  # of the mean variance: float32 sums of equal channels agree to better
 
 
