@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -10,6 +11,7 @@ from mkdocs.structure.files import File, Files
 from flatfield.figures.export import to_svg
 from flatfield.learn import learn_page
 from flatfield.learn.charts import charts
+from flatfield.learn.hero import hero_pictures
 from flatfield.rules import RULES
 
 
@@ -20,11 +22,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def _generated() -> Iterator[tuple[str, str]]:
+def _generated() -> Iterator[tuple[str, str | bytes]]:
     yield "learn.html", learn_page()
     yield "rules/index.md", _table()
     for rule in RULES:
         yield f"rules/{rule.code}.md", f"# {rule.code} {rule.name}\n\n*{rule.level}*\n\n{rule.manual.strip()}\n"
+    for name, picture in zip(("field", "grid", "cured"), hero_pictures(), strict=True):
+        yield f"charts/{name}.png", base64.b64decode(picture.address.partition(",")[2])
     for name, chart in charts().items():
         yield f"charts/{name}.svg", to_svg(chart)
 

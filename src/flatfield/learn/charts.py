@@ -46,7 +46,7 @@ def _gather() -> dict[str, Drawable]:
         "gather-spread": ribbons(ribbon_rows(spread, range(1, 6), places=range(-1, 6))),
         "gather-band": matrix(matrix_rows(band)),
         "gather-transpose": matrix(matrix_rows(spread)),
-        "uniform-ribbons": ribbons(ribbon_rows(strided, [1] * 5, phases=2)),
+        "uniform-ribbons": ribbons(ribbon_rows(strided, [1] * 5, places=((np.arange(11) - 1) / 2).tolist(), phases=2)),
         "uniform-contributions": contributions(contribution_rows(strided, [1] * 5, stride=2)),
     }
 
