@@ -156,6 +156,12 @@ def test_a_cast_keeps_the_projection_exact():
     assert unevenness(gains(layer.double())) < 1e-12
 
 
+def test_autocast_does_not_round_the_projection():
+    layer = FlatConvTranspose2d(3, 2, 3, stride=2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert unevenness(gains(layer)) < 1e-6
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

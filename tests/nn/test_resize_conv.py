@@ -15,8 +15,8 @@ from flatfield.nn.resampling import MODES, PADDING_MODES
 
 FOLDED = ("mixed", "phases", "transposed")
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
-KERNELS = {1: [(3,), (4,), (7,)], 2: [(3, 3), (5, 2), (1, 6)], 3: [(3, 2, 1)]}
-SCALES = {1: [(2,), (3,), (8,)], 2: [(2, 2), (4, 3), (1, 2)], 3: [(2, 2, 3)]}
+KERNELS = {1: [(3,), (4,)], 2: [(3, 3), (6, 1)], 3: [(3, 2, 1)]}
+SCALES = {1: [(2,), (8,)], 2: [(2, 2), (1, 3)], 3: [(2, 2, 3)]}
 SIZES = {1: (19,), 2: (13, 9), 3: (6, 5, 4)}
 
 
