@@ -53,7 +53,7 @@ class FlatFieldCallback(Callback):
         measured = {"flatfield/unevenness": tile.unevenness, "flatfield/peak_to_peak": tile.peak_to_peak}
         for logger in trainer.loggers:
             logger.log_metrics(measured, step=trainer.global_step)
-            picture = getattr(logger.experiment, "add_image", None)
+            picture = getattr(getattr(logger, "experiment", None), "add_image", None)
             if callable(picture) and tile.dims == 2:
                 picture("flatfield/tile", _stretched(tile.one_period()), trainer.global_step)
 

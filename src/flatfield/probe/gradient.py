@@ -70,7 +70,9 @@ def probe_gradient(
 def _measured(whole: Subject, size: Ints, period: Ints, count: int, seed: int) -> GradientReport:
     """Mean and variance of the gradient over random inputs, phase by phase, and what jitter makes of the mean."""
     generator = torch.Generator().manual_seed(seed)
-    phases, still, moved = [], [], []
+    phases: list[Array] = []
+    still: list[Array] = []
+    moved: list[Array] = []
     shifts = _some(list(_shifts(period)), SHIFTS)
     for _ in range(count):
         x = _noise(whole, size, generator)
@@ -110,7 +112,8 @@ def _spatial(value: Any) -> bool:
 
 
 def _example(whole: Subject) -> torch.Tensor:
-    return next(t for t in (*whole.inputs, *whole.keywords.values()) if _spatial(t))
+    found: torch.Tensor = next(t for t in (*whole.inputs, *whole.keywords.values()) if _spatial(t))
+    return found
 
 
 def _flat(whole: Subject, size: Ints) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 from onnx import helper, inliner, numpy_helper
 
 from flatfield.core.taps import Ints

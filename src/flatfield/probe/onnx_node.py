@@ -136,7 +136,7 @@ class OnnxNode:
             proto.attribute.remove(old)
         proto.attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
         self.into.nodes.append(proto)
-        return proto.output[0]
+        return str(proto.output[0])
 
     def note(self, reason: str) -> None:
         """List the node as not honoured."""

@@ -166,7 +166,7 @@ def pad(call: TorusCall) -> Handled:
     x = call["self"]
     pairs = pairs_of(call["pad" if "pad" in call.arguments else "padding"])
     known = call.periods(x)[-len(pairs) :]
-    periods = [s if p > 0 else p for s, p in zip(call.space(x, len(pairs)), known, strict=True)]
+    periods = tuple(s if p > 0 else p for s, p in zip(call.space(x, len(pairs)), known, strict=True))
     sides = [pair if p > 0 else (0, 0) for pair, p in zip(pairs, periods, strict=True)]
     result = extended(x, sides, periods)
     if sides != list(pairs):
