@@ -3,6 +3,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from ..readers.conftest import fetched  # noqa: F401, TID252 - the same published models
+
 
 @pytest.fixture(scope="package", autouse=True)
 def one_thread() -> Iterator[None]:
