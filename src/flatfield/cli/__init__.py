@@ -12,6 +12,9 @@ from flatfield import __version__
 from flatfield.cli.check import check
 from flatfield.cli.examples import examples
 from flatfield.cli.explain import explain
+from flatfield.cli.lab import lab
+from flatfield.cli.learn import learn
+from flatfield.cli.measure import measure
 from flatfield.cli.show import show
 
 app = typer.Typer(
@@ -21,8 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, show, explain, examples):
+for command in (check, measure, show, explain, examples, learn):
     app.command()(command)
+app.add_typer(lab)
 
 
 def _version(wanted: bool) -> None:
