@@ -111,7 +111,7 @@ def test_too_many_inputs(flatfield: Flatfield) -> None:
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("check", "example:deconv", "-o", "report.doc"), "ending '.doc' is no format; take .html, .json, .sarif or .txt"),
+        (("check", "example:deconv", "-o", "report.doc"), "ending '.doc' is no format; take .html, .json"),
         (("check", "example:deconv", "-o", "report"), "ending '' is no format"),
         (("check", "example:deconv", "--rate", "-1"), "rate -1.0 is not a sampling rate: give samples a second"),
         (("check", "example:deconv", "--rate", "nan"), "rate nan is not a sampling rate"),

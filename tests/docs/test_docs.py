@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -19,40 +22,64 @@ PAGES = sorted(DOCS.rglob("*.md"))
 _FENCE = re.compile(r"^```(?P<language>[\w-]*)\n(?P<body>.*?)^```$", re.S | re.M)
 
 
-def fences(page: Path, language: str) -> list[str]:
-    """Bodies of the fenced blocks of a page in one language."""
-    return [found["body"] for found in _FENCE.finditer(page.read_text("utf-8")) if found["language"] == language]
+def fences(page: Path) -> list[tuple[str, str]]:
+    """Language and body of the fenced blocks of a page."""
+    return [(found["language"], found["body"]) for found in _FENCE.finditer(page.read_text("utf-8"))]
+
+
+def speaking(language: str) -> list[Path]:
+    return [page for page in PAGES if language in dict(fences(page))]
 
 
 def name(page: Path) -> str:
     return str(page.relative_to(DOCS))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if fences(page, "python")], ids=name)
+@pytest.mark.parametrize("page", speaking("python"), ids=name)
 def test_python_runs(page: Path) -> None:
+    """Sessions give what they show; a script prints the block of text behind it."""
     pytest.importorskip("torch")
-    session = "\n".join(fences(page, "python"))
-    assert ">>>" in session, "write Python as a session, so that what it prints is tested"
-    test = doctest.DocTestParser().get_doctest(session, {}, name(page), str(page), 0)
+    names: dict[str, object] = {}
+    blocks = [*fences(page), ("", "")]
+    for (language, body), (behind, printed) in itertools.pairwise(blocks):
+        if language == "python" and ">>>" in body:
+            _session(body, names, name(page))
+        elif language == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                exec(body, names)
+            assert said.getvalue() == (printed if behind == "text" else "")
+
+
+def _session(body: str, names: dict[str, object], title: str) -> None:
+    test = doctest.DocTestParser().get_doctest(body, names, title, title, 0)
     said: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    runner.run(test, out=said.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(said)
+    failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append, clear_globs=False).failed
+    assert failed == 0, "".join(said)
+    names.update(test.globs)  # a doctest works on a copy
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if fences(page, "console")], ids=name)
+@pytest.mark.parametrize("page", speaking("console"), ids=name)
 def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command runs, and says the lines that stand below it."""
     pytest.importorskip("torch")
     _write_model(tmp_path / "model.onnx")
     monkeypatch.chdir(tmp_path)
-    for line in "".join(fences(page, "console")).splitlines():
-        assert line.startswith("$ flatfield "), line
-        words = shlex.split(line.removeprefix("$ flatfield "))
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code in (0, 1), f"{line}\n{result.output}"
-        assert result.exit_code == 0 or words[0] == "check", line
-        if "-o" in words:
-            assert (tmp_path / words[words.index("-o") + 1]).stat().st_size > 100
+    lines = "".join(body for language, body in fences(page) if language == "console").splitlines()
+    output = ""
+    for line in lines:
+        if line.startswith("$ flatfield "):
+            output = _run(line.removeprefix("$ flatfield "))
+        elif line != "...":
+            assert line in output, f"{line!r} is not in\n{output}"
+
+
+def _run(command: str) -> str:
+    words = shlex.split(command)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0 or (words[0] == "check" and result.exit_code == 1), f"{command}\n{result.output}"
+    if "-o" in words:
+        assert Path(words[words.index("-o") + 1]).stat().st_size > 100
+    return result.output
 
 
 def test_every_page_is_in_the_navigation() -> None:

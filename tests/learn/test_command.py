@@ -39,7 +39,7 @@ def test_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_opens_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address))
+    monkeypatch.setattr(webbrowser, "open", opened.append)
     CliRunner().invoke(_app, ["-o", str(tmp_path / "a b.html"), "--open"])
     assert opened == [(tmp_path / "a b.html").as_uri()]
 
