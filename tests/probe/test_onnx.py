@@ -102,6 +102,7 @@ WINDOWS = [
     {"kernel": (3, 3), "strides": [2, 2], "auto_pad": "SAME_LOWER"},
     {"kernel": (3,), "strides": [2], "pads": [1, 1], "output_padding": [1]},
     {"kernel": (4,), "strides": [2], "output_shape": [12]},
+    {"kernel": (2,), "strides": [3], "output_padding": [1]},
 ]
 
 
