@@ -6,14 +6,14 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from flatfield.cli import lab as command
+from flatfield.cli.lab import lab
 from flatfield.lab.experiments import EXPERIMENTS
 
 RUNNER = CliRunner()
 
 
 def test_list_names_every_experiment_and_claim() -> None:
-    result = RUNNER.invoke(command.lab, ["list"])
+    result = RUNNER.invoke(lab, ["list"])
     assert result.exit_code == 0
     for experiment in EXPERIMENTS:
         assert experiment.name in result.output
@@ -22,14 +22,14 @@ def test_list_names_every_experiment_and_claim() -> None:
 
 def test_run_and_report(tmp_path: Path) -> None:
     runs, page = str(tmp_path / "runs"), str(tmp_path / "page")
-    result = RUNNER.invoke(command.lab, ["run", "gradients", "--scale", "tiny", "--runs", runs])
+    result = RUNNER.invoke(lab, ["run", "gradients", "--scale", "tiny", "--steps", "6", "--seeds", "2", "--runs", runs])
     assert result.exit_code == 0, result.output
     assert "The claim " in result.output
-    assert len(pl.read_parquet(tmp_path / "runs" / "gradients" / "rows.parquet")) == 15
-    result = RUNNER.invoke(command.lab, ["report", "--runs", runs, "-o", page])
+    assert len(pl.read_parquet(tmp_path / "runs" / "gradients" / "rows.parquet")) == 30
+    result = RUNNER.invoke(lab, ["report", "--runs", runs, "-o", page])
     assert result.exit_code == 0, result.output
     text = (tmp_path / "page" / "index.md").read_text(encoding="utf-8")
-    assert "flatfield lab run gradients --scale tiny" in text
+    assert "flatfield lab run gradients --scale tiny --steps 6 --seeds 2`" in text
     assert "Not run: inclusion" in text
 
 
@@ -46,7 +46,7 @@ def test_refusals_are_one_line_and_status_2(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = RUNNER.invoke(command.lab, arguments)
+    result = RUNNER.invoke(lab, arguments)
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

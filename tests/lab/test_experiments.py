@@ -17,6 +17,7 @@ from flatfield.lab.run import Settings, run
 from flatfield.lab.runs import RunFolder
 from flatfield.lab.scale import scale_named
 from flatfield.lab.table import summary
+from flatfield.lab.upsampling import UPSAMPLERS
 
 TINY = scale_named("tiny")
 
@@ -123,6 +124,12 @@ def test_the_report(runs: Path, tmp_path: Path) -> None:
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no run"):
         write_report(tmp_path, tmp_path / "page")
+
+
+def test_the_manual_names_every_upsampler() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
+    for upsampler in UPSAMPLERS.values():
+        assert f"| `{upsampler.name}` | {upsampler.description} |" in manual
 
 
 def test_definitions_are_whole() -> None:

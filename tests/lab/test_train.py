@@ -74,6 +74,12 @@ def test_seeds_differ_and_repeat(fabric: Fabric) -> None:
     assert first != other
 
 
+def test_every_step_draws_anew(fabric: Fabric) -> None:
+    """At a learning rate of 0 only the batch changes the loss."""
+    still = [row["error"] for row in train(task(), replace(RECIPE, rate=0.0), fabric, 0).losses]
+    assert len(set(still)) == len(still)
+
+
 def test_training_leaves_the_random_state_alone(fabric: Fabric) -> None:
     before = torch.random.get_rng_state()
     train(task(), replace(RECIPE, steps=2), fabric, 0)

@@ -50,6 +50,8 @@ def run_experiments(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Experiments; `all` for every one.")],
     runs: Runs = Path("runs"),
     scale: Annotated[str, typer.Option(help="tiny, cpu (minutes on two cores) or paper (a GPU).")] = "cpu",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of a training, if not the scale's.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Networks a variant, if not the scale's.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of pictures in the place of scikit-image's.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Networks trained at a time, a core each.")] = 1,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
@@ -64,7 +66,9 @@ def run_experiments(
         from flatfield.lab.scale import scale_named
     with one_line_errors():
         chosen = list(EXPERIMENTS) if names == ["all"] else [find_experiment(name) for name in names]
-        settings = Settings(scale_named(scale), runs, data, Hardware(accelerator, devices, nodes))
+        settings = Settings(
+            scale_named(scale, steps=steps, seeds=seeds), runs, data, Hardware(accelerator, devices, nodes)
+        )
         for experiment in chosen:
             missing = experiment.needs()
             if missing is not None and names == ["all"]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from flatfield.lab.experiment import Experiment
 from flatfield.lab.experiments import EXPERIMENTS
 from flatfield.lab.runs import RunFolder
+from flatfield.lab.scale import Scale, options_of
 from flatfield.lab.sheet import enlarge
 from flatfield.lab.table import Table, summary
 
@@ -78,10 +79,10 @@ def made_with(place: RunFolder) -> str:
     """Say with what command and which versions a run was made."""
     made = place.configuration()
     decides, machine = made["decides"], made["machine"]
-    scale = decides["scale"]["name"]
+    scale = options_of(Scale(**decides["scale"]))
     packages = ", ".join(f"{name} {version}" for name, version in decides["versions"].items())
     return (
-        f"Made with `flatfield lab run {decides['experiment']} --scale {scale}` on photographs of {decides['data']}; "
+        f"Made with `flatfield lab run {decides['experiment']} {scale}` on photographs of {decides['data']}; "
         f"{packages}; Python {machine['python']}, {machine['system']} {machine['processor']}, {machine['cores']} cores."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,28 @@ SCALES: dict[str, Scale] = {
 """`tiny` for tests, `cpu` (the default) for two cores and minutes, `paper` for a GPU."""
 
 
-def scale_named(name: str) -> Scale:
-    """Find a scale; `ValueError` for a name that the table lacks.
+def scale_named(name: str, *, steps: int | None = None, seeds: int | None = None) -> Scale:
+    """Find a scale, with other steps or seeds where given; `ValueError` for a name that the table lacks.
 
-    >>> scale_named("cpu").seeds
-    3
+    >>> scale_named("cpu").seeds, scale_named("cpu", steps=1500).steps
+    (3, 1500)
     """
     if name not in SCALES:
         raise ValueError(f"there is no scale {name!r}; take one of {', '.join(SCALES)}")
-    return SCALES[name]
+    scale = SCALES[name]
+    if seeds is not None:
+        scale = replace(scale, seeds=seeds, many_seeds=seeds)
+    return scale if steps is None else replace(scale, steps=steps)
+
+
+def options_of(scale: Scale) -> str:
+    """Say the options of `flatfield lab run` that give this scale.
+
+    >>> options_of(scale_named("cpu", steps=1500))
+    '--scale cpu --steps 1500'
+    """
+    plain = scale_named(scale.name)
+    options = [f"--scale {scale.name}"]
+    options += [f"--steps {scale.steps}"] if scale.steps != plain.steps else []
+    options += [f"--seeds {scale.seeds}"] if (scale.seeds, scale.many_seeds) != (plain.seeds, plain.many_seeds) else []
+    return " ".join(options)
