@@ -52,13 +52,18 @@ def _gather() -> dict[str, Drawable]:
 
 
 def _overlap() -> dict[str, Drawable]:
-    flat = [("flat input", np.ones(1))]
+    profiles = [("flat input", np.ones(1))]
+    layer = TransposedConvolution(np.full((1, 1, 3), 2 / 3), Window(1, stride=2))
+    for number in (1, 2, 3):
+        before = profiles[-1][1]
+        after = layer.as_matrix(before.shape, torus=True) @ before
+        profiles.append((f"layer {number}, period {len(after)}", after))
     return {
         "overlap-painted": painted(painted_rows(3, 2, side=4)),
         "overlap-rule": divisible(divisible_rows(8)),
         "overlap-random": random_weights(random_rows()),
-        "stack-lanes": lanes({"cells": lane_rows(flat), "labels": label_rows(flat)}),
-        "stack-damping": damping(damping_rows(np.array([2.0, 1.0]))),
+        "stack-lanes": lanes({"cells": lane_rows(profiles), "labels": label_rows(profiles)}),
+        "stack-damping": damping(damping_rows(profiles[-1][1])),
     }
 
 
