@@ -60,10 +60,10 @@ def test_the_fixture_is_there_for_other_projects(tmp_path: Path) -> None:
     def test_bad(assert_flat):
         assert_flat(nn.Sequential(nn.ConvTranspose1d(1, 1, 3, stride=2)), ones(1, 1, 4))
     """
-    said = run_pytest(tmp_path, test)
+    said = run_pytest(tmp_path, test, "flatfield_db = -20")
     assert "1 failed, 1 passed" in said
     assert "guilty: 0 (ConvTranspose)" in said
-    assert "2 passed" in run_pytest(tmp_path, test, "flatfield_db = 0")
+    assert "allowed -20.0 dB" in said
 
 
 def test_a_watch_stays_within_its_share() -> None:

@@ -34,7 +34,8 @@ def tile_picture(probe: ProbeReport) -> bytes:
 def _levels(tile: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     """(height, width, 1 or 3) in 0 .. 255; a flat tile is grey."""
     tile = tile[:, None, :] if tile.ndim == 2 else tile
-    tile = tile[(slice(None), *(0,) * (tile.ndim - 3))]
+    while tile.ndim > 3:
+        tile = tile[:, 0]
     if len(tile) != 3:
         strongest = int(np.argmax(np.ptp(tile.reshape(len(tile), -1), axis=1)))
         tile = tile[strongest : strongest + 1]
