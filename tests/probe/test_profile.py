@@ -243,3 +243,20 @@ def test_a_normalisation_by_hand_is_frozen_too() -> None:
     assert not handmade.unhonoured
     # by hand the mean is taken of the flat field itself, the variance of the example
     assert handmade.unevenness == pytest.approx(named.unevenness, abs=0.2)
+
+
+def test_a_text_beside_a_picture_stays_what_it_is() -> None:
+    class Guided(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.down, self.up, self.word = nn.Conv2d(2, 2, 3, 2, 1), up(), nn.Linear(5, 2)
+
+        def forward(self, picture: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+            assert text.std() > 0, "the text has been flattened"
+            told = self.word(text).mean(1)[:, :, None, None]
+            return torch.cat((picture, self.up(self.down(picture) + told)), dim=1)
+
+    report = probe_module(Guided(), (torch.randn(1, 2, 8, 8), torch.randn(1, 7, 5)))
+    assert report.start == "input"
+    assert report.period == (2, 2)
+    assert not report.unhonoured

@@ -21,7 +21,9 @@ def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, P
     """
     best: tuple[Plan, Passage] | None = None
     failure = NoGridError("no output has positions that come from the flat field")
-    for start, size in _attempts(subject, seen, plan.start):
+    dims = len(seen.upsamplers[0][1]) if seen.upsamplers else max(seen.smallest, default=0)
+    plan = replace(plan, dims=dims if subject.spatial_sizes(dims) else 0)
+    for start, size in _attempts(subject, seen, plan):
         chosen = replace(plan, start=start, size=size)
         try:
             passage = subject.run(chosen, seen)
@@ -41,20 +43,22 @@ def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, P
     return best
 
 
-def _attempts(subject: Subject, seen: FirstPass, start: str) -> Iterator[tuple[str, Ints]]:
+def _attempts(subject: Subject, seen: FirstPass, plan: Plan) -> Iterator[tuple[str, Ints]]:
     """Small toruses first, wherever they begin: the network's own size costs as much as all of them."""
     starts = (
-        [start] if start else [*([FIRST] if seen.upsamplers else []), *([INPUT] if subject.spatial_sizes() else [])]
+        [plan.start]
+        if plan.start
+        else [*([FIRST] if seen.upsamplers else []), *([INPUT] if subject.spatial_sizes() else [])]
     )
     for small in (True, False):
         for place in starts or [FIRST]:
-            yield from ((place, size) for size in _sizes(subject, seen, place) if bool(size) is small)
+            yield from ((place, size) for size in _sizes(subject, seen, place, plan.dims) if bool(size) is small)
 
 
-def _sizes(subject: Subject, seen: FirstPass, start: str) -> Iterator[Ints]:
+def _sizes(subject: Subject, seen: FirstPass, start: str, dims: int) -> Iterator[Ints]:
     """Sizes to try: the least, twice that (some layers refuse a single position), and the network's own."""
     if start == INPUT:
-        inputs = subject.spatial_sizes()
+        inputs = subject.spatial_sizes(dims)
         least = seen.smallest.get(len(inputs[0])) if inputs else None
         if least is not None and len({*inputs}) == 1:
             ratio = tuple(max(1, -(-n // max(1, m))) for n, m in zip(inputs[0], least, strict=True))

@@ -85,16 +85,16 @@ class Subject:
 
         def feed(tensor: torch.Tensor) -> torch.Tensor:
             dims = tensor.dim() - 2
-            if dims < 1 or not tensor.is_floating_point():
+            if dims < 1 or not tensor.is_floating_point() or torus.plan.dims not in (0, dims):
                 return tensor
             return torus.field(tensor, dims, torus.plan.size if len(torus.plan.size) == dims else ())
 
         return map_tensors(tuple(self.inputs), feed), map_tensors(dict(self.keywords), feed)
 
-    def spatial_sizes(self) -> list[Ints]:
-        """Sizes of the inputs that hold positions."""
-        tensors = tensors_in((self.inputs, self.keywords))
-        return [tuple(t.shape[2:]) for t in tensors if t.dim() > 2 and t.is_floating_point()]
+    def spatial_sizes(self, dims: int = 0) -> list[Ints]:
+        """Sizes of the inputs that hold positions, of those with `dims` spatial axes (0: any)."""
+        tensors = [t for t in tensors_in((self.inputs, self.keywords)) if t.dim() > 2 and t.is_floating_point()]
+        return [tuple(t.shape[2:]) for t in tensors if dims in (0, t.dim() - 2)]
 
 
 def subject(module: nn.Module, inputs: Sequence[Any] | torch.Tensor, keywords: Mapping[str, Any] | None) -> Subject:

@@ -26,12 +26,14 @@ class Plan:
     """One run: where the flat field begins, how many upsamplers are flattened, and on how large a torus.
 
     `level` counts upsampling layers: what the first `level` of them write is flattened again, so that only later
-    ones draw. `size` is the torus at the first layer; empty: as large as the example makes it. `field` is added to
-    the flat field there.
+    ones draw. `size` is the torus at the first layer; empty: as large as the example makes it. `pattern` is added
+    to the flat field there. `dims` is the number of spatial axes of the inputs that are flattened (0: any), so that
+    a text beside a picture stays what it is.
     """
 
     start: str = FIRST
     level: int = 0
     size: Ints = ()
     pattern: str = ""
+    dims: int = 0
     freeze: bool = True
