@@ -28,7 +28,7 @@ def test_run_and_report(tmp_path: Path) -> None:
     assert len(pl.read_parquet(tmp_path / "runs" / "gradients" / "rows.parquet")) == 30
     result = RUNNER.invoke(lab, ["report", "--runs", runs, "-o", page])
     assert result.exit_code == 0, result.output
-    text = (tmp_path / "page" / "index.md").read_text(encoding="utf-8")
+    text = (tmp_path / "page" / "report.md").read_text(encoding="utf-8")
     assert "flatfield lab run gradients --scale tiny --steps 6 --seeds 2`" in text
     assert "Not run: inclusion" in text
 

@@ -83,7 +83,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_table(tmp_path: Path) -> 
 
 
 def test_jobs_give_the_same_table(tmp_path: Path) -> None:
-    experiment = find_experiment("colour")
+    experiment = find_experiment("gradients")
     one = run(experiment, Settings(TINY, tmp_path / "one")).rows()
     two = run(experiment, Settings(TINY, tmp_path / "two"), jobs=2).rows()
     assert_frame_equal(untimed(one), untimed(two))

@@ -13,11 +13,11 @@ from flatfield.lab.sheet import enlarge
 from flatfield.lab.table import Table, summary
 
 FACTOR = 4
-NAME = "index.md"
+NAME = "report.md"
 
 
 def write_report(runs: Path, target: Path) -> Path:
-    """Write `target`/index.md and its pictures from the runs below `runs`; returns the page.
+    """Write `target`/report.md and its pictures from the runs below `runs`; returns the page.
 
     Experiments without a run are listed as missing. Raises `ValueError` where there is no run at all.
     """
