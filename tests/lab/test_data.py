@@ -56,6 +56,16 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
     assert photographs.training[0].shape == (40, 45, 3)
 
 
+def test_the_blocks_of_jpeg_become_pixels(tmp_path: Path) -> None:
+    """Debian's mate-backgrounds, halved, have a lattice of period 4: half of a block."""
+    for i, picture in enumerate(bundled().training[:2]):
+        large = Image.fromarray(picture).resize((640, 640), Image.Resampling.BICUBIC)
+        large.save(tmp_path / f"{i}.jpg", quality=10)
+    shrunk = folder(tmp_path)
+    assert [picture.shape for picture in shrunk.training] == [(80, 80, 3)]
+    assert set_lattice(tiled([*shrunk.training, *shrunk.held_out], 64, 18)).found == ()
+
+
 def test_refusals_name_the_file_and_the_size(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds 0 pictures"):
         folder(tmp_path)

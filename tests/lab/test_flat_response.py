@@ -54,4 +54,6 @@ def test_a_planted_grid_is_found_with_its_periods() -> None:
     four = torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(16) * 0.1
     assert set_lattice(pictures).found == ()
     assert set_lattice(pictures + four).found == (2, 4)
+    blank = torch.zeros(4, 3, 64, 64)
+    assert set_lattice(torch.cat((pictures + four, blank))).found == (2, 4)
     assert phase_locked(pictures + four, pictures, 8) == pytest.approx(127.5 * 0.1 * 0.1875**0.5, rel=1e-5)

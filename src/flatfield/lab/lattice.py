@@ -13,6 +13,7 @@ from flatfield.measure.lattice import measure_lattice
 
 PERIODS = (2, 4, 8)
 SIGNIFICANT = 0.001
+LARGEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def set_lattice(pictures: Tensor, periods: tuple[int, ...] = PERIODS) -> SetLatt
     ()
     """
     lattice = measure_lattice(np.moveaxis(to_bytes(pictures), -1, 1), periods)
-    p_values = [float(cauchy(column[np.isfinite(column)])) for column in lattice.p_values.T]
+    # one picture without any detail has p = 1, whose deviate of minus infinity would outvote all the others
+    p_values = [float(cauchy(np.minimum(column[np.isfinite(column)], LARGEST))) for column in lattice.p_values.T]
     strengths = np.nanmean(lattice.strength, axis=0)
     return SetLattice(lattice.periods, tuple(p_values), tuple(float(s) for s in strengths))
 

@@ -17,6 +17,7 @@ TRAINING = ("astronaut.png", "ihc.png", "motorcycle_left.png", "motorcycle_right
 HELD_OUT = ("chelsea.png", "coffee.png")
 TEXTURES = ("brick.png", "grass.png", "gravel.png")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+JPEG_BLOCK = 8
 SHRINK = 2
 """Photographs are averaged 2 x 2 first: a camera's colour mosaic is a lattice of period 2 and must not be learnt."""
 
@@ -57,18 +58,27 @@ def bundled_picture(name: str) -> Picture:
 
 
 def folder(path: Path, held_out: float = 0.25) -> Photographs:
-    """Load every picture below `path`, each halved; every fourth (by name) is held out.
+    """Load every picture below `path`, shrunk as `shrink_of` says; every fourth (by name) is held out.
 
     `ValueError` for a folder with fewer than two pictures. Formats: PNG, JPEG, WebP, TIFF, BMP.
     """
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
     if len(files) < 2:
         raise ValueError(f"{path} holds {len(files)} pictures: two or more are needed, one of them to be held out")
-    pictures = [halved(read_picture(file)) for file in files]
+    pictures = [halved(read_picture(file), shrink_of(file)) for file in files]
     every = max(2, round(1 / held_out))
     apart = [i for i in range(len(pictures)) if i % every == every - 1] or [len(pictures) - 1]
     training = tuple(picture for i, picture in enumerate(pictures) if i not in apart)
     return Photographs(str(path), training, tuple(pictures[i] for i in apart))
+
+
+def shrink_of(path: Path) -> int:
+    """Say by how much a picture is shrunk: 2, but 8 for JPEG, whose blocks are a lattice of period 8.
+
+    >>> shrink_of(Path("a.png")), shrink_of(Path("a.JPG"))
+    (2, 8)
+    """
+    return JPEG_BLOCK if path.suffix.lower() in (".jpg", ".jpeg") else SHRINK
 
 
 def read_picture(path: Path) -> Picture:
@@ -97,5 +107,5 @@ def check_room(pictures: Sequence[Picture], size: int) -> None:
     for picture in pictures:
         if min(picture.shape[:2]) < size:
             raise ValueError(
-                f"a picture of {picture.shape[1]} x {picture.shape[0]} (halved) has no patch of {size} x {size}"
+                f"a picture of {picture.shape[1]} x {picture.shape[0]} (shrunk) has no patch of {size} x {size}"
             )
