@@ -48,7 +48,7 @@ def _attempts(subject: Subject, seen: FirstPass, plan: Plan) -> Iterator[tuple[s
     starts = (
         [plan.start]
         if plan.start
-        else [*([FIRST] if seen.upsamplers else []), *([INPUT] if subject.spatial_sizes() else [])]
+        else [*([seen.start] if seen.upsamplers else []), *([INPUT] if subject.spatial_sizes() else [])]
     )
     for small in (True, False):
         for place in starts or [FIRST]:
@@ -65,7 +65,7 @@ def _sizes(subject: Subject, seen: FirstPass, start: str, dims: int) -> Iterator
             for factor in (1, 2):
                 if all(r * factor < n for r, n in zip(ratio, inputs[0], strict=True)):
                     yield tuple(r * factor for r in ratio)
-    elif start == FIRST and seen.upsamplers:
+    elif start == seen.start and seen.upsamplers:
         size = seen.upsamplers[0][1]
         for n in (1, 2):
             if min(size) > n:

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.probe.layer_kind import LAYERS, rank, upsamples
+from flatfield.probe.plan import FIRST
 from flatfield.probe.prefix import Prefix
 from flatfield.probe.statistics import NORMS, Statistics
 from flatfield.probe.torus_call import TorusCall, numbers
@@ -36,6 +37,8 @@ class FirstPass(TorchDispatchMode):
         self.maxima = False
         self.prefix = Prefix()
         self.nothing = WeakTensorKeyDictionary()
+        self.start = FIRST
+        self.writers = WeakTensorKeyDictionary()  # what a convolution wrote -> its name and the size of its input
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -68,9 +71,21 @@ class FirstPass(TorchDispatchMode):
             own = numbers(call["stride"] or call["kernel_size"], dims)
             before = self.strides.get(dims, [1] * dims)
             self.strides[dims] = [a * b for a, b in zip(before, own, strict=True)]
+        if call.operator == "convolution":
+            self.writers[result] = call.name, tuple(call.first().shape[-dims:])
         if upsamples(call):
-            self.upsamplers.append((call.name, tuple(call.first().shape[-dims:])))
+            self._upsampler(call, tuple(call.first().shape[-dims:]))
         for size in (call.first().shape, result.shape):
             if len(size) >= dims + 1 and call.operator not in ("im2col", "col2im"):
                 least = self.smallest.setdefault(dims, list(size[-dims:]))
                 self.smallest[dims] = [min(a, b) for a, b in zip(least, size[-dims:], strict=True)]
+
+    def _upsampler(self, call: TorusCall, size: tuple[int, ...]) -> None:
+        """A flat field for a shuffle begins at the convolution that writes its channels: they are one layer.
+
+        Behind that convolution the example's own borders would be in the means of its channels, phase by phase.
+        """
+        writer = self.writers.get(call.first()) if call.operator == "pixel_shuffle" else None
+        if writer is not None and not self.upsamplers:
+            self.start, size = writer
+        self.upsamplers.append((call.name, size))

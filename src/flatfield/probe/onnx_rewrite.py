@@ -52,11 +52,12 @@ def rewrite(model: OnnxModel, shapes: Mapping[str, Ints], found: Mapping[str, Ar
     """
     into = Rewriting(dict(shapes), found)
     result = Rewritten(into, "input" if start == INPUT else "")
+    shuffled = frozenset(n.input[0] for n in model.proto.graph.node if n.op_type == "DepthToSpace")
     if start == INPUT:
         _feed(model, into)
     for proto in model.proto.graph.node:
         node = OnnxNode.of(proto, into)
-        if not result.start and _begins(node, start):
+        if not result.start and _begins(node, start, shuffled):
             result.start = node.label
             node = _begin(node)
         if not any(name in into.known for name in node.proto.input):
@@ -76,10 +77,13 @@ def _feed(model: OnnxModel, into: Rewriting) -> None:
             into.known[name] = periods
 
 
-def _begins(node: OnnxNode, start: str) -> bool:
+def _begins(node: OnnxNode, start: str, shuffled: frozenset[str]) -> bool:
+    """A convolution whose channels are shuffled is one layer with the shuffle: the flat field comes before both."""
     if node.operator not in LAYERS or len(node.shape()) < 3:
         return False
-    return upsamples(node) if start == FIRST else node.label == start
+    if start != FIRST:
+        return node.label == start
+    return upsamples(node) or (node.operator == "Conv" and node.proto.output[0] in shuffled)
 
 
 def _begin(node: OnnxNode) -> OnnxNode:
