@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 
 import typer
@@ -20,3 +21,13 @@ def one_line_errors() -> Iterator[None]:
     except (ValueError, OSError) as error:
         typer.echo(f"flatfield: {printable(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(2) from None
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Raise `ValueError` that names what is missing and the extra that brings it.
+
+    >>> require_extra("measure", "numpy")
+    """
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ValueError(f"this command needs {', '.join(missing)}, not installed; pip install 'flatfield[{extra}]'")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flatfield.cli.failure import one_line_errors
+from flatfield.cli.failure import one_line_errors, require_extra
 from flatfield.cli.output import write_whole
-
-_NEEDED = ("altair", "vl_convert", "jinja2")
 
 
 def learn(
@@ -24,9 +21,7 @@ def learn(
     The page holds all it needs: it works from a file, without a network.
     """
     with one_line_errors():
-        missing = [module for module in _NEEDED if importlib.util.find_spec(module) is None]
-        if missing:
-            raise ValueError(f"the page needs {', '.join(missing)}: pip install 'flatfield[pages]'")
+        require_extra("pages", "altair", "vl_convert", "jinja2")
         from flatfield.learn import learn_page
 
         typer.echo("Drawing the charts, which takes a few seconds ...", err=True)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flatfield.cli.failure import one_line_errors
+from flatfield.cli.failure import one_line_errors, require_extra
 from flatfield.render import printable
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def measure(
     Exit status: 0 measured, 1 a grid at --fail-on, 2 bad usage, 3 some files could not be read (their rows say why).
     """
     with one_line_errors():
+        require_extra("measure", "PIL", "polars", "scipy", "soundfile")
         level = None if fail_on == NEVER else level_of(fail_on)
         settings = settings_of(periods, level, every_pixel, limit, maps)
         ledger = open_ledger(output, settings)

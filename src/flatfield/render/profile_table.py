@@ -43,6 +43,8 @@ def profile_lines(report: Report) -> Iterator[RenderableType]:
 
 def _headline(probe: ProbeReport) -> Text:
     where = "On a flat input" if probe.start == "input" else f"On a flat field, from {probe.start} on"
+    if probe.unhonoured:
+        where += " (not exact: see what is not honoured below)"
     if (probe.unevenness or 0.0) <= FLAT:
         return Text.assemble(printable(f"{where}: "), ("the output is flat", "green"))
     decibel = decibels(probe.unevenness or 0.0)
