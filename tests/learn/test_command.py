@@ -60,5 +60,6 @@ def test_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(importlib.util, "find_spec", without_altair)
     result = CliRunner().invoke(_app, ["-o", str(tmp_path / "page.html")])
     assert result.exit_code == 2
-    assert result.stderr.strip() == "flatfield: this command needs altair, not installed; pip install 'flatfield[pages]'"
+    needed = "flatfield: this command needs altair, not installed; pip install 'flatfield[pages]'"
+    assert result.stderr.strip() == needed
     assert list(tmp_path.iterdir()) == []
