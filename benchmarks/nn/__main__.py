@@ -1,4 +1,4 @@
-"""`python -m benchmarks.nn [--threads N] [--rounds N]`: the table of issue B, in Markdown."""
+"""`python -m benchmarks.nn [--threads N] [--rounds N]`: the table of the layers, in Markdown."""
 
 from __future__ import annotations
 

@@ -59,3 +59,14 @@ def test_downsamplers_send_back_a_flat_gradient(name):
     assert report.probe is not None
     assert report.probe.gradient is not None
     assert report.probe.gradient.unevenness < 1e-6
+
+
+@pytest.mark.parametrize("layer", [flat.ResizeConv2d(4, 6, 3), flat.ResizeConv2d(4, 6, 3, mode="bilinear")])
+def test_a_fused_layer_is_not_told_to_fuse(layer):
+    report = flatfield.check(torch.nn.Sequential(layer), (torch.randn(1, 4, 8, 8),))
+    assert "FF008" not in {finding.code for finding in report.findings}
+
+
+def test_a_parametrised_layer_keeps_its_module_name():
+    network = torch.nn.Sequential(torch.nn.ReLU(), flat.FlatConvTranspose2d(4, 6, 4, 2, 1))
+    assert [layer.name for layer in flatfield.check(network, (torch.randn(1, 4, 8, 8),)).layers] == ["1"]

@@ -64,7 +64,10 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
 @contextlib.contextmanager
 def module_paths(root: nn.Module, path: Path) -> Iterator[None]:
     """Keep the path of the running module on top of `path`, through hooks that are PyTorch's, not the module's."""
-    names = {child: (name, any(child.children())) for name, child in root.named_modules()}
+    names = {
+        child: (name, any(n != "parametrizations" for n, _ in child.named_children()))
+        for name, child in root.named_modules()
+    }
 
     def enter(child: nn.Module, _: Any) -> None:
         path.append(names.get(child, path[-1] if path else ("", True)))

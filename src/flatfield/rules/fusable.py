@@ -64,7 +64,13 @@ def _foldable(source: Layer, layer: Layer) -> bool:
         and all(s == 1 for s in layer.stride)
         and source.dims == layer.dims
         and max(layer.kernel) > 1
+        and not _of_one_module(source, layer)
     )
+
+
+def _of_one_module(source: Layer, layer: Layer) -> bool:
+    """A module without children that does both, as ResizeConv does, is one layer and has its own way to compute it."""
+    return source.name.partition("#")[0] == layer.name.partition("#")[0]
 
 
 def fused_multiply_adds(source: Layer, layer: Layer) -> int:
