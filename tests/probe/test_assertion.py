@@ -46,7 +46,7 @@ def test_the_allowance_is_in_decibels() -> None:
 def run_pytest(folder: Path, test: str, ini: str = "") -> str:
     (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
     (folder / "test_mine.py").write_text(textwrap.dedent(test))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "flatfield.pytest_plugin", "-p", "no:cacheprovider", str(folder)]  # fmt: skip  # noqa: E501
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=folder).stdout
 
 
