@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
 import pytest
-
 from benchmarks.peers import NotFetchedError, importable
 
 
