@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.probe.layer_kind import LAYERS, rank, upsamples
@@ -17,17 +16,17 @@ from flatfield.probe.statistics import NORMS, Statistics
 from flatfield.probe.torus_call import TorusCall, numbers
 from flatfield.probe.unhonoured import Ledger
 from flatfield.readers.aten_call import bind
-from flatfield.readers.visit import Path, place, plain_name
+from flatfield.readers.visit import Path, Watching, place, plain_name
 
 _STRIDING = frozenset(("convolution", *(f"{kind}_pool{d}d" for kind in ("avg", "max") for d in (1, 2, 3)),
                        "max_pool2d_with_indices", "max_pool3d_with_indices"))  # fmt: skip
 
 
-class FirstPass(TorchDispatchMode):
+class FirstPass(Watching):
     """Write down statistics, upsampling layers, and how far sizes shrink."""
 
     def __init__(self, path: Path) -> None:
-        TorchDispatchMode.__init__(self)
+        Watching.__init__(self)
         self.path = path
         self.statistics = Statistics()
         self.upsamplers: list[tuple[str, tuple[int, ...]]] = []
@@ -39,11 +38,6 @@ class FirstPass(TorchDispatchMode):
         self.nothing = WeakTensorKeyDictionary()
         self.start = FIRST
         self.writers = WeakTensorKeyDictionary()  # what a convolution wrote -> its name and the size of its input
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here: not asking to be skipped saves importing the compiler."""
-        return False
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.core.taps import Ints
@@ -28,14 +27,14 @@ from flatfield.probe.torus_resize import RESIZES, rescaled
 from flatfield.probe.torus_views import MADE, REDUCTIONS, RULES, pointwise, reduced, reshape, unknown
 from flatfield.probe.unhonoured import Ledger
 from flatfield.readers.aten_call import bind
-from flatfield.readers.visit import Path, place, plain_name, tensors_in
+from flatfield.readers.visit import Path, Watching, place, plain_name, tensors_in
 
 
-class Torus(TorchDispatchMode):
+class Torus(Watching):
     """Run operators on the torus, from the first flat tensor on; notes a `Step` for every layer."""
 
     def __init__(self, plan: Plan, statistics: Statistics, path: Path, prefix: Prefix | None = None) -> None:
-        TorchDispatchMode.__init__(self)
+        Watching.__init__(self)
         self.plan = plan
         self.statistics = statistics
         self.path = path
@@ -50,11 +49,6 @@ class Torus(TorchDispatchMode):
         self.start_size: Ints = ()
         self.upsamplers = 0
         statistics.used = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here: not asking to be skipped saves importing the compiler."""
-        return False
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None

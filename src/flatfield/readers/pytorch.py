@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.network import Network
@@ -25,7 +24,7 @@ from flatfield.readers.aten_lookups import unknown
 from flatfield.readers.aten_neutral import NEUTRAL
 from flatfield.readers.canvas import Canvas
 from flatfield.readers.trace import Trace, Value
-from flatfield.readers.visit import Path, eval_mode, map_tensors, module_paths, place, plain_name, tensors_in
+from flatfield.readers.visit import Path, Watching, eval_mode, map_tensors, module_paths, place, plain_name, tensors_in
 
 
 def read_module(
@@ -63,20 +62,15 @@ def read_module(
     return recorder.trace.network(target, [tuple(tensor.shape) for tensor in tensors], outputs)
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(Watching):
     """A dispatch mode that writes each operator into a trace."""
 
     def __init__(self) -> None:
-        TorchDispatchMode.__init__(self)
+        Watching.__init__(self)
         self.trace = Trace()
         self.values = WeakTensorKeyDictionary()
         self.path: Path = []
         self.canvas = Canvas(self.trace, self.values)
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here: not asking to be skipped saves importing the compiler, a second or more."""
-        return False
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None

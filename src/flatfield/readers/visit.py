@@ -14,9 +14,22 @@ import torch
 from torch import nn
 from torch._ops import OpOverload
 from torch.nn.modules import module as module_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Path = list[tuple[str, bool]]
 """Dotted names of the modules that are running, innermost last, each with whether it has children."""
+
+
+class Watching(TorchDispatchMode):
+    """A dispatch mode that looks on and compiles nothing."""
+
+    def __init__(self) -> None:
+        TorchDispatchMode.__init__(self)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Not asking the compiler to skip this mode saves importing the compiler, a second or more."""
+        return False
 
 
 def plain_name(func: OpOverload) -> str:
