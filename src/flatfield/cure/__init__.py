@@ -1,0 +1,1 @@
+"""The cure: plan (data that prints), apply (on a copy), verify (before anything is written)."""

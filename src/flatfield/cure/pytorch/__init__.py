@@ -1,0 +1,1 @@
+"""What the plans mean for a PyTorch module; every function works on a copy."""
