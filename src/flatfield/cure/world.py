@@ -40,6 +40,10 @@ class World(Protocol):
     def slots(self) -> tuple[Slot, ...]:
         """Its positional inputs."""
 
+    @property
+    def keywords(self) -> Mapping[str, Any]:
+        """Its keyword inputs."""
+
     def grounded(self, plan: CurePlan) -> CurePlan:
         """Move what can't be changed in this model from the steps of a plan to its refusals."""
 

@@ -63,6 +63,11 @@ class GraphWorld:
             for value, shape in zip(self._inputs, shapes, strict=True)
         )
 
+    @property
+    def keywords(self) -> Mapping[str, Any]:
+        """A graph has none."""
+        return {}
+
     def grounded(self, plan: CurePlan) -> CurePlan:
         """A graph's own refusals come from its methods."""
         return plan

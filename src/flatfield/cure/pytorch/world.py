@@ -57,6 +57,11 @@ class ModuleWorld:
             for given in self.opened.inputs
         )
 
+    @property
+    def keywords(self) -> Mapping[str, Any]:
+        """Its keyword inputs."""
+        return self.opened.keywords
+
     def grounded(self, plan: CurePlan) -> CurePlan:
         """Move what can't be changed in this module to the refusals."""
         return grounded(plan, self.opened.model, self.opened.network)
