@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from lightning.fabric import Fabric
+from torch import nn
 
 from flatfield.lab.photographs import Photographs
 from flatfield.lab.scale import Scale
@@ -56,11 +57,15 @@ class Bench:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one cell gives: table rows (without family, variant and seed), curve rows, pictures (n, h, w, 3)."""
+    """What one cell gives: table rows (without family, variant and seed), curve rows, pictures (n, h, w, 3).
+
+    `networks` are kept for measurements that come later.
+    """
 
     rows: Sequence[Row]
     curves: Sequence[Row] = ()
     pictures: Mapping[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ import polars as pl
 from flatfield.lab.experiment import Cell, Experiment, Outcome, Row
 from flatfield.lab.scale import Scale
 from flatfield.lab.sheet import save_sheet
+from flatfield.lab.weights import save_weights
 
 PACKAGES = ("flatfield", "torch", "lightning", "numpy", "scipy", "polars", "pillow", "scikit-image")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """runs/NAME: configuration.json, rows.parquet, curves.parquet, pictures/, and cells/ while it is under way."""
+    """runs/NAME: configuration.json, rows.parquet, curves.parquet, pictures/, networks/, and cells/ on the way."""
 
     path: Path
 
@@ -62,6 +63,8 @@ class RunFolder:
         """Write what a cell gave, and drop its checkpoints."""
         for name, pictures in outcome.pictures.items():
             save_sheet(self.path / "pictures" / f"{cell.name}.{name}.png", pictures)
+        for name, network in outcome.networks.items():
+            save_weights(self.weights(cell, name), network)
         if outcome.curves:
             _write_frame(self._cell(cell, "curves"), outcome.curves, cell)
         _write_frame(self._cell(cell, "rows"), outcome.rows, cell)
@@ -89,6 +92,10 @@ class RunFolder:
         """The curves of finished cells: family, variant, seed, what, x, y; empty where there are none."""
         file = self.path / "curves.parquet"
         return pl.read_parquet(file) if file.exists() else pl.DataFrame()
+
+    def weights(self, cell: Cell, name: str) -> Path:
+        """Where a trained network of a cell is kept, for `load_weights`."""
+        return self.path / "networks" / f"{cell.name}.{name}.npz"
 
     def pictures(self) -> list[Path]:
         """The sample sheets."""
