@@ -21,7 +21,7 @@ def save_weights(path: Path, network: nn.Module) -> None:
 def load_weights(path: Path, network: nn.Module) -> None:
     """Read a state that `save_weights` wrote into a network of the same structure.
 
-    Raises `ValueError` for a file that is missing or no such archive, and for names or shapes that are not the network's.
+    Raises `ValueError` for a file that is missing or no such archive, and for other names or shapes.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
