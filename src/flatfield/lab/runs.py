@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 
 from flatfield.lab.experiment import Cell, Experiment, Outcome, Row
 from flatfield.lab.scale import Scale
@@ -97,9 +98,9 @@ class RunFolder:
         """Where a trained network of a cell is kept, for `load_weights`."""
         return self.path / "networks" / f"{cell.name}.{name}.npz"
 
-    def pictures(self) -> list[Path]:
-        """The sample sheets."""
-        return sorted((self.path / "pictures").glob("*.png"))
+    def pictures(self, cells: Sequence[Cell]) -> list[Path]:
+        """The sample sheets, in the order of the definition."""
+        return [file for cell in cells for file in sorted((self.path / "pictures").glob(f"{cell.name}.*.png"))]
 
     def _cell(self, cell: Cell, kind: str) -> Path:
         return self.path / "cells" / f"{cell.name}.{kind}.parquet"
@@ -120,6 +121,7 @@ def configuration(experiment: Experiment, scale: Scale, source: str) -> dict[str
             "system": platform.system(),
             "processor": platform.machine(),
             "cores": os.cpu_count(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
             "python": platform.python_version(),
         },
     }

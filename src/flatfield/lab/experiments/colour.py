@@ -92,4 +92,5 @@ COLOUR = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("slope",),),
 )

@@ -22,7 +22,6 @@ from flatfield.probe.gradient import probe_gradient
 
 JITTERS = (0, 1, 2, 4, 8)
 PROBED = 2
-CURVE = "unevenness over jitter"
 PERIOD, FOREIGN = 8, 7
 """Three steps that halve have period 8; nothing in the networks has period 7."""
 
@@ -70,7 +69,7 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
                 "accuracy": right,
             }
         )
-    curves = [{"what": CURVE, "x": row["jitter"], "y": row["unevenness"]} for row in rows]
+    curves = [{"what": "unevenness over jitter", "x": row["jitter"], "y": row["unevenness"]} for row in rows]
     return Outcome(rows, [*curves, *loss_curves(trained.losses)])
 
 

@@ -110,4 +110,5 @@ INCLUSION = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("strength_2", "strength_4", "strength_8"), ("flat_2", "flat_4", "flat_8"), ("quality",)),
 )

@@ -111,6 +111,7 @@ SOUND = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("tones",), ("distance",)),
     by=("state",),
     needs=missing,
 )

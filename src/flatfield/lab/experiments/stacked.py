@@ -167,4 +167,5 @@ STACKED = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("period_2", "period_4", "period_8", "period_16"),),
 )

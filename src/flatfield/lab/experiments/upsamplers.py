@@ -131,5 +131,13 @@ UPSAMPLERS_COMPARED = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    note=(
+        "The recipe's stability over seeds was tried first: after 600 steps the PSNR of five auto-encoders lay within "
+        "0.24 dB (deconv-4), 0.35 dB (flat-4) and 0.22 dB (nearest); without its decay, clipping and averages three of "
+        "flat-4 lay 2.2 dB apart. Variants of one seed see the same batches and are compared in pairs. Equal steps, "
+        "and equal time: as many multiply-adds, backward passes included, as deconv-4's training takes."
+    ),
+    charts=(("quality",), ("grid",), ("milliseconds",)),
+    lines=("deconv-3", "deconv-4", "subpixel", "nearest", "bilinear", "flat-4"),
     by=("equal",),
 )
