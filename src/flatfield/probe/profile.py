@@ -50,6 +50,11 @@ def probe_module(
     ((2, 2), ['convolution'])
     """
     whole = subject(module, inputs, keywords)
+    with whole.untouched:
+        return _probed(whole, at, freeze=freeze, patterns=patterns, rate=rate)
+
+
+def _probed(whole: Subject, at: str, *, freeze: bool, patterns: bool, rate: float | None) -> ProbeReport:
     seen = whole.first_pass()
     start = {"input": ":input"}.get(at, at)
     if at and at != "input" and not any(n == at or n.startswith(f"{at}.") for n in seen.layers):

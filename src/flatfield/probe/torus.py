@@ -14,9 +14,9 @@ from torch._ops import OpOverload
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.core.taps import Ints
-from flatfield.probe.flat_field import flattened, tensor_unevenness, whole_periods
+from flatfield.probe.flat_field import flattened, patterned, tensor_unevenness, whole_periods
 from flatfield.probe.layer_kind import LAYERS, called, rank, shuffles, upsamples
-from flatfield.probe.patterns import add_pattern
+from flatfield.probe.patterns import periods_of
 from flatfield.probe.period import OTHER, Periods, spatial_axes
 from flatfield.probe.plan import FIRST, INPUT, Plan, Step
 from flatfield.probe.prefix import HEAVY, Prefix
@@ -95,20 +95,19 @@ class Torus(Watching):
         dims = 1 if call.operator == "col2im" else rank(call)
         size = self.plan.size if len(self.plan.size) == dims and call.operator != "col2im" else ()
         before = tuple(x.shape[-dims:])
-        changes: dict[str, Any] = {key: self.field(x, dims, size)}
+        changes: dict[str, Any] = {key: self.field(x, tuple(range(x.dim() - dims, x.dim())), size)}
         if call.operator in RESIZES and size:
             changes["output_size"] = rescaled(call, before, size)
         return replace(call, arguments={**call.arguments, **changes}, repeats=self.upsamplers < self.prefix.alike)
 
-    def field(self, tensor: torch.Tensor, dims: int, size: Ints = ()) -> torch.Tensor:
+    def field(self, tensor: torch.Tensor, axes: Ints, size: Ints = ()) -> torch.Tensor:
         """Make the flat field (or ramp, or stripes) nearest to a tensor, and remember that it is one."""
-        axes = range(tensor.dim() - dims, tensor.dim())
-        self.start_size = size or tuple(tensor.shape[-dims:])
+        self.start_size = size or tuple(tensor.shape[axis] for axis in axes)
         flat = flattened(tensor, axes, self.start_size)
-        periods: tuple[int, ...] = (1,) * dims
         if self.plan.pattern:
-            flat, periods = add_pattern(flat, tensor, dims, self.plan.pattern)
-        self.known[flat] = (*(OTHER,) * (tensor.dim() - dims), *periods)
+            flat = patterned(flat, tensor, axes, self.plan.pattern)
+        periods = dict(zip(axes, periods_of(self.plan.pattern, self.start_size), strict=True))
+        self.known[flat] = tuple(periods.get(axis, OTHER) for axis in range(flat.dim()))
         return flat
 
     # -- operators --------------------------------------------------------------------------------------------
