@@ -9,12 +9,14 @@ import torch
 from torch._ops import OpOverload
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from flatfield.core.taps import Ints
 from flatfield.probe.layer_kind import LAYERS, rank, upsamples
 from flatfield.probe.marks import Source
 from flatfield.probe.plan import FIRST
 from flatfield.probe.prefix import Prefix
 from flatfield.probe.statistics import NORMS, Statistics
 from flatfield.probe.torus_call import TorusCall
+from flatfield.probe.torus_resize import RESIZES
 from flatfield.probe.trail import Trail
 from flatfield.probe.unhonoured import Ledger
 from flatfield.readers.aten_call import bind
@@ -33,6 +35,7 @@ class FirstPass(Watching):
         self.statistics = Statistics()
         self.upsamplers: list[tuple[str, tuple[int, ...]]] = []
         self.layers: list[str] = []
+        self.resizes: list[tuple[Ints, Ints]] = []
         self.maxima = False
         self.prefix = Prefix()
         self.start = FIRST
@@ -63,6 +66,8 @@ class FirstPass(Watching):
         dims = rank(call)
         self.layers.append(call.name)
         self.maxima = self.maxima or "max_pool" in call.operator
+        if call.operator in RESIZES:
+            self.resizes.append((tuple(call.first().shape[-dims:]), tuple(result.shape[-dims:])))
         if call.operator == "convolution":
             self.writers[result] = call.name, tuple(call.first().shape[-dims:])
         if upsamples(call):

@@ -65,7 +65,7 @@ class Subject:
         """
         earlier = before.prefix if before else tuple(seen.prefix.results)
         prefix = Prefix(earlier, alike=before.level + 1 if before else 0)
-        torus = Torus(plan, replace(seen.statistics), self.untouched.path, prefix)
+        torus = Torus(plan, replace(seen.statistics), self.untouched.path, prefix, seen.resizes)
         with self.untouched:
             inputs, keywords = self._fed(torus, seen)
             with CircularPads(torus.known) if seen.circular else contextlib.nullcontext(), torus:

@@ -20,12 +20,13 @@ from flatfield.probe.patterns import periods_of
 from flatfield.probe.period import OTHER, Periods, spatial_axes
 from flatfield.probe.plan import FIRST, INPUT, Plan, Step
 from flatfield.probe.prefix import HEAVY, Prefix
+from flatfield.probe.reach import same_factor
 from flatfield.probe.statistics import NORMS, Statistics, normalised
 from flatfield.probe.torus_call import TorusCall
 from flatfield.probe.torus_layers import PADS
 from flatfield.probe.torus_resize import RESIZES, rescaled
 from flatfield.probe.torus_views import MADE, REDUCTIONS, RULES, pointwise, reduced, reshape, unknown
-from flatfield.probe.unhonoured import Ledger
+from flatfield.probe.unhonoured import Ledger, WindowTooSmallError
 from flatfield.readers.aten_call import bind
 from flatfield.readers.visit import Path, Watching, place, plain_name, tensors_in
 
@@ -33,12 +34,20 @@ from flatfield.readers.visit import Path, Watching, place, plain_name, tensors_i
 class Torus(Watching):
     """Run operators on the torus, from the first flat tensor on; notes a `Step` for every layer."""
 
-    def __init__(self, plan: Plan, statistics: Statistics, path: Path, prefix: Prefix | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        statistics: Statistics,
+        path: Path,
+        prefix: Prefix | None = None,
+        resizes: Sequence[tuple[Ints, Ints]] = (),
+    ) -> None:
         Watching.__init__(self)
         self.plan = plan
         self.statistics = statistics
         self.path = path
         self.prefix = prefix or Prefix()
+        self.resizes = iter(resizes)
         self.known = WeakTensorKeyDictionary()
         self.origins = WeakTensorKeyDictionary()  # positions laid out among channels -> the shape and periods they had
         self.writers = WeakTensorKeyDictionary()  # what a convolution wrote -> its name, for a shuffle behind it
@@ -72,6 +81,8 @@ class Torus(Watching):
         frozen = self.statistics.take(call) if operator in NORMS else ()
         if not self.begun and self._begins(call):
             call = self._begin(call)
+        if operator in RESIZES:
+            self._compare(call)
         if not any(tensor in self.known for tensor in call.tensors()):
             result = call.run() if operator in HEAVY else func(*args, **kwargs)
             if operator == "convolution":
@@ -109,6 +120,13 @@ class Torus(Watching):
         periods = dict(zip(axes, periods_of(self.plan.pattern, self.start_size), strict=True))
         self.known[flat] = tuple(periods.get(axis, OTHER) for axis in range(flat.dim()))
         return flat
+
+    def _compare(self, call: TorusCall) -> None:
+        """Refuse to enlarge by another factor than in the example."""
+        before, after = next(self.resizes, ((), ()))
+        outputs = tuple(call["output_size"])
+        if before and not same_factor(before, after, tuple(call.first().shape[-len(outputs) :]), outputs):
+            raise WindowTooSmallError("the network resizes to a size that it has fixed")
 
     # -- operators --------------------------------------------------------------------------------------------
 
