@@ -68,7 +68,8 @@ def _headline(probe: ProbeReport, flat: bool) -> str:
     if flat:
         return "the output is flat"
     loud = f"unevenness {probe.unevenness:.3f} ({decibels(probe.unevenness):.1f} dB)"
-    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, period {times(probe.period) if probe.period else 1}"
+    period = f"period {times(probe.period)}" if probe.period else "no period seen"
+    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, {period}"
 
 
 def _facts(probe: ProbeReport) -> list[tuple[str, str]]:
