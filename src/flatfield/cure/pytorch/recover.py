@@ -84,9 +84,10 @@ def recover(
     that can't be changed, and for fewer than two batches of examples.
     """
     teacher, told = _teacher(plan, module, examples, progress)
-    found = recovered(plan, module, examples, teacher=teacher, progress=progress)
+    schedule = Schedule()
+    found = recovered(plan, module, examples, teacher=teacher, schedule=schedule, progress=progress)
     first, best = found.curve[0], found.best
-    ended = f"stopped after {found.steps} steps" if found.steps < Schedule.steps else f"{found.steps} steps"
+    ended = f"stopped after {found.steps} steps" if found.steps < schedule.steps else f"{found.steps} steps"
     note = (
         f"recovered on {examples.source}, imitating {told}: {first.psnr:.1f} dB when flattened, {best.psnr:.1f} dB on "
         f"held-out examples after {best.step} steps ({ended})"
