@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping
+
 import numpy as np
 
-from flatfield.cure.subject import Subject
+from flatfield.cure.subject import Array, Subject
 from flatfield.cure_report import CurePlan, How, OutputChange
 from flatfield.network import Network
 
@@ -18,7 +21,11 @@ _LOCAL: tuple[How, ...] = ("flatten", "resize", "icnr", "blur")
 
 
 class CureError(ValueError):
-    """A cure that did not do what its plan says, or did more; nothing is written."""
+    """A cure that did not do what its plan says, or did more; nothing is written.
+
+    >>> issubclass(CureError, ValueError)
+    True
+    """
 
 
 def check_promises(plan: CurePlan, before: Subject, after: Subject, moved: OutputChange) -> None:
@@ -63,3 +70,20 @@ def _check_others(plan: CurePlan, before: Subject, after: Subject) -> None:
         mine = plan.how != "blur" and any(name == layer or name.startswith(f"{layer}.") for layer in planned)
         if not mine and not np.array_equal(old[name], new[name], equal_nan=old[name].dtype.kind == "f"):
             raise CureError(f"{name} has changed, which the plan does not name: nothing is written")
+
+
+def digests(state: Mapping[str, Array]) -> dict[str, int]:
+    """Give every array of a state a number that changes with it: a view of the model would change with the model.
+
+    >>> digests({"w": np.ones(2)}) == digests({"w": np.zeros(2)})
+    False
+    """
+    return {name: zlib.crc32(np.ascontiguousarray(array).tobytes()) for name, array in state.items()}
+
+
+def check_original(before: Mapping[str, int], state: Mapping[str, Array]) -> None:
+    """Raise `CureError` where the original itself has changed; `before` are its digests from before the cure."""
+    now = digests(state)
+    changed = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+    if changed:
+        raise CureError(f"the original's {changed[0]} was changed by the cure: nothing is written")

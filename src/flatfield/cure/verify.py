@@ -19,7 +19,7 @@ from flatfield.cure_report import CurePlan, CureReport, Figures, LayerUnevenness
 
 __all__ = ["CureError", "change", "figures", "verified"]
 
-_ROUNDS, _SECONDS = 9, 2.0  # of interleaved timing: so many rounds, or as many as fit
+_ROUNDS, _SECONDS = 9, 1.0  # of interleaved timing: so many rounds, or as many as fit
 
 
 @dataclass

@@ -57,6 +57,20 @@ def find(plan: CurePlan, module: nn.Module, examples: Examples) -> tuple[Found, 
     return tuple(places.values())
 
 
+def put(root: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a module in the place of another, wherever that is registered in `root`.
+
+    >>> tree = nn.Sequential(nn.ReLU())
+    >>> put(tree, tree[0], nn.Tanh())
+    >>> tree[0]
+    Tanh()
+    """
+    for parent in list(root.modules()):
+        for name, child in list(parent.named_children()):
+            if child is old:
+                setattr(parent, name, new)
+
+
 def _look(plan: CurePlan, module: nn.Module, network: Network) -> Iterator[Found | Refusal]:
     layers = {layer.name: layer for layer in network.layers}
     planned = {step.layer for step in plan.steps}

@@ -12,7 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from flatfield.cure.examples import Examples, Progress, unheard
-from flatfield.cure.pytorch.flatten import flatten
+from flatfield.cure.planning import grown_kernel
+from flatfield.cure.pytorch.flatten import copied, flatten
+from flatfield.cure.pytorch.found import find, put
+from flatfield.cure.pytorch.grow import can_grow, grown
 from flatfield.cure.pytorch.imitation import Lessons, lessons
 from flatfield.cure.pytorch.resuming import fingerprint, load_state, save_state
 from flatfield.cure_report import CurePlan
@@ -108,7 +111,7 @@ def recovered(
     for a loss that is not finite, and for a checkpoint of another run.
     """
     schedule = schedule or Schedule()
-    student, _ = flatten(plan, module, examples, unheard)
+    student, _ = flatten(plan, more_taps(plan, module, examples), examples, unheard)
     run = _Run(student, schedule)
     with eval_mode(student), eval_mode(teacher or module):
         taught = lessons(teacher or module, examples, schedule.batch)
@@ -125,6 +128,21 @@ def recovered(
     run.finish()
     best = max(run.curve, key=lambda look: look.psnr)
     return Recovered(student, tuple(run.curve), run.step, best)
+
+
+def more_taps(plan: CurePlan, module: nn.Module, examples: Examples) -> nn.Module:
+    """Copy a module, the kernels of its planned transposed convolutions grown to a multiple of the stride.
+
+    What may not be replaced (a module of somebody's own, a part of an exported program, a shared weight) keeps its
+    kernel.
+    """
+    more = copied(module)
+    for found in find(plan, more, examples):
+        kernel = grown_kernel(found.layer)
+        alone = sum(p is found.module.get_parameter("weight") for _, p in more.named_parameters(remove_duplicate=False))
+        if kernel != found.layer.kernel and found.path and alone == 1 and can_grow(found.module):
+            put(more, found.module, grown(found.module, kernel))
+    return more
 
 
 class _Run:
