@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,9 +43,10 @@ class Graph:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)
-        self._index()
+        self.refresh()
 
-    def _index(self) -> None:
+    def refresh(self) -> None:
+        """Look again at who writes and reads what, after nodes have been changed."""
         self.initializers = {tensor.name: tensor for tensor in self.proto.initializer}
         self.writers = {name: node for node in self.proto.node for name in node.output if name}
         self.readers: dict[str, list[NodeProto]] = defaultdict(list)
@@ -141,7 +142,7 @@ class Graph:
         for name, array in piece.arrays.items():
             self.proto.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
             self.names.add(name)
-        self._index()
+        self.refresh()
         self.prune()
 
     def set_array(self, name: str, array: Array) -> None:
@@ -168,7 +169,7 @@ class Graph:
         there = read | {name for node in self.proto.node for name in node.output}
         for value in [v for v in self.proto.value_info if v.name not in there]:
             self.proto.value_info.remove(value)
-        self._index()
+        self.refresh()
 
     @property
     def inner(self) -> Iterator[tuple[str, NodeProto]]:
@@ -230,11 +231,6 @@ def _sizes(value: onnx.ValueInfoProto) -> Sizes | None:
     if not tensor.HasField("shape"):
         return None
     return tuple(d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim)
-
-
-def label_counts(graph: Graph) -> Counter[str]:
-    """How many nodes have each label."""
-    return Counter(label(node) for node in graph.proto.node if node.output)
 
 
 def attribute(node: NodeProto, name: str, otherwise: object = None) -> object:

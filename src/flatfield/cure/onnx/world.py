@@ -16,6 +16,7 @@ from onnx import helper
 
 from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.onnx import METHODS
+from flatfield.cure.onnx.found import grounded
 from flatfield.cure.onnx.subject import FileSubject, shape_of
 from flatfield.cure.subject import Array
 from flatfield.cure.world import Slot
@@ -69,8 +70,8 @@ class GraphWorld:
         return {}
 
     def grounded(self, plan: CurePlan) -> CurePlan:
-        """A graph's own refusals come from its methods."""
-        return plan
+        """Move what can't be changed in this graph to the refusals."""
+        return grounded(plan, self.proto, [slot.shape for slot in self.slots])
 
     def applied(
         self, plan: CurePlan, examples: Examples, progress: Progress
