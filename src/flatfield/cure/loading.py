@@ -142,8 +142,7 @@ def _crop(
 ) -> npt.NDArray[np.float32]:
     top = int(rng.integers(picture.shape[1] - height + 1))
     left = int(rng.integers(picture.shape[2] - width + 1))
-    cut: npt.NDArray[np.float32] = picture[:, top : top + height, left : left + width]
-    return cut
+    return np.ascontiguousarray(picture[:, top : top + height, left : left + width], dtype=np.float32)
 
 
 def _batched(array: Array, size: int) -> Iterator[Array]:

@@ -13,10 +13,12 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from flatfield.core import ungroup
+from flatfield.core.taps import per_axis
 from flatfield.cure.examples import Examples
 from flatfield.cure.pytorch.subject import numbers
 from flatfield.cure_report import CurePlan, CureStep, Refusal
 from flatfield.network import Layer, Network
+from flatfield.nn.blur import blur_kernel
 from flatfield.readers.pytorch import read_module
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -95,9 +97,27 @@ def _reason(plan: CurePlan, owner: nn.Module | None, layer: Layer) -> str:
     """Why a layer can't be changed where it is; empty where it can."""
     if owner is None:
         return "it is called as a function: no module of its own holds it"
-    if plan.how in ("resize", "blur") and not isinstance(owner, _CLASSES[layer.operator]) and not _exported(owner):
-        return f"{type(owner).__name__} may do more than this layer: only PyTorch's own modules are replaced"
+    if plan.how in ("resize", "blur"):
+        own = type(owner) in _CLASSES[layer.operator] or (plan.how == "resize" and _exported(owner))
+        if not own:
+            return f"{type(owner).__name__} may do more than this layer: only PyTorch's own modules are replaced"
+        if plan.how == "blur" and (reason := _blur_reason(owner, layer)):
+            return reason
     return "" if layer.operator == "Pool" else _parameter_reason(plan, owner, layer)
+
+
+def _blur_reason(owner: nn.Module, layer: Layer) -> str:
+    """Why a blur would change shapes, or has no room."""
+    if isinstance(owner, _POOL):
+        if owner.ceil_mode or owner.return_indices or set(per_axis(owner.dilation, layer.dims, "dilation")) != {1}:
+            return "its ceil_mode, dilation or indices have no like in a blurred pool"
+        room = [n + sum(p) - k + 1 for n, p, k in zip(layer.input_size, layer.padding, layer.kernel, strict=True)]
+        reach = [len(blur_kernel(s, 3)) // 2 for s in layer.stride]
+    else:
+        room, reach = list(layer.input_size), [len(blur_kernel(s, 2)) // 2 for s in layer.stride]
+    if any(n <= r for n, r in zip(room, reach, strict=True)):
+        return f"its input of {layer.input_size} leaves no room for the blur's border"
+    return ""
 
 
 def _parameter_reason(plan: CurePlan, owner: nn.Module, layer: Layer) -> str:
