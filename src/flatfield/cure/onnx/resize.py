@@ -6,12 +6,13 @@ import numpy as np
 import onnx
 from onnx import NodeProto
 
-from flatfield.core.resize_fit import fit_resize
-from flatfield.core.taps import Ints
+from flatfield.core.taps import Ints, Pairs
 from flatfield.cure.examples import Examples, Progress
+from flatfield.cure.least_squares import Geometry, fit
 from flatfield.cure.onnx.found import find, shapes_of
 from flatfield.cure.onnx.graph import Graph, label
 from flatfield.cure.onnx.piece import Array, Piece
+from flatfield.cure.onnx.spread import Spread
 from flatfield.cure.onnx.unfuse import transposed_convolution
 from flatfield.cure_report import CurePlan
 
@@ -38,20 +39,33 @@ def resize(
 def _put(graph: Graph, node: NodeProto) -> float:
     """Replace one node; gives what the fit misses."""
     spread = transposed_convolution(graph, node)
-    fit = fit_resize(spread.weight, spread.stride, spread.dilation, padding=spread.pads)
+    none = (0,) * len(spread.stride)
+    geometry = Geometry(spread.weight.shape[2:], spread.stride, none, none, spread.dilation, spread.groups)
+    fitted, residual = fit(spread.weight, geometry)
+    padding = _padding(spread, geometry)
     piece = graph.piece(label(node))
     large = _enlarged(piece, node.input[0], spread.stride)
-    large = piece.crop(large, [(max(0, -a), max(0, -b)) for a, b in fit.padding])
-    inputs = [large, piece.constant(_convolution(fit.kernel, spread.groups).astype(spread.kind), "weight")]
+    large = piece.crop(large, [(max(0, -a), max(0, -b)) for a, b in padding])
+    inputs = [large, piece.constant(_convolution(fitted, spread.groups).astype(spread.kind), "weight")]
     if spread.bias is not None:
         inputs.append(piece.constant(spread.bias.astype(spread.kind), "bias"))
     y = piece.add(
-        "Conv", inputs, kernel_shape=fit.kernel.shape[2:], group=spread.groups,
-        pads=[max(0, a) for a, _ in fit.padding] + [max(0, b) for _, b in fit.padding],
+        "Conv", inputs, kernel_shape=fitted.shape[2:], group=spread.groups,
+        pads=[max(0, a) for a, _ in padding] + [max(0, b) for _, b in padding],
     )  # fmt: skip
     piece.end(y, node.output[0], like=node)
     graph.put(piece, node)
-    return fit.residual
+    return residual
+
+
+def _padding(spread: Spread, geometry: Geometry) -> Pairs:
+    """What the enlarged picture is padded by, or cut where negative: `Geometry.pads`, for sides that differ."""
+    rows = zip(spread.stride, spread.pads, geometry.kernel, geometry.reach, geometry.offset, strict=True)
+    found = []
+    for s, (front, back), k, reach, offset in rows:
+        before = k - 1 - front - offset
+        found.append((before, reach - s - front - back - before + k - 1))
+    return tuple(found)
 
 
 def _enlarged(piece: Piece, x: str, scale: Ints) -> str:
