@@ -90,4 +90,6 @@ def _told_as_moved(size: str) -> Any:
         raise
     except Exception as error:  # whatever ONNX Runtime or PyTorch raise
         reason = " ".join(str(error).split())[:200]
-        raise CureError(f"the original runs at {size}, the fused model does not ({reason}): nothing is written") from error
+        raise CureError(
+            f"the original runs at {size}, the fused model does not ({reason}): nothing is written"
+        ) from error

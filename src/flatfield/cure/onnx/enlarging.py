@@ -91,7 +91,9 @@ def _factors(graph: Graph, node: NodeProto) -> tuple[int, tuple[Fraction, ...]]:
     return _from_sizes(graph, node, known)
 
 
-def _from_sizes(graph: Graph, node: NodeProto, known: tuple[int | None, ...] | None) -> tuple[int, tuple[Fraction, ...]]:
+def _from_sizes(
+    graph: Graph, node: NodeProto, known: tuple[int | None, ...] | None
+) -> tuple[int, tuple[Fraction, ...]]:
     """Where sizes are given, the factor is whole for every input only if both sizes are fixed."""
     wide = graph.sizes.get(node.output[0])
     if known is None or wide is None or any(n is None for n in (*known[2:], *wide[2:])):
@@ -198,5 +200,5 @@ def extension(enlarged: Enlarging, padding: Pairs, mode: str) -> Extension:
             for (a, b), s, more in zip(padding, scale, enlarged.extended, strict=True)
         )
         return Extension("edge", small)
-    told = {"constant": "zeros", "edge": "copies of the edge"}.get(mode, f"a {mode} padding")
-    raise NotFoldableError(f"{told} around a {enlarged.mode} enlargement are not what enlarging a padded picture gives")
+    told = {"constant": "zeros around", "edge": "a repeated edge of"}.get(mode, f"a padding by {mode} of")
+    raise NotFoldableError(f"{told} what {enlarged.mode} interpolation gives can't be had by padding what it is given")

@@ -171,7 +171,7 @@ def change(graph: Graph, changes: Sequence[tuple[Found, Array, Array | None]]) -
             found.node.input[place] = fresh
             if others:
                 told = ", ".join(dict.fromkeys(label(node) for node in others))
-                notes.append(f"{found.step.layer} has its own copy of {name} now, which {told} reads too")
+                notes.append(f"{found.step.layer} has a copy of its own of {name} now, which is read by {told} too")
     graph.refresh()
     graph.prune()
     return tuple(dict.fromkeys(notes))

@@ -89,10 +89,10 @@ def _decide(graph: Graph, row: Row, contest: Contest) -> str:
     for form in ("phases", "transposed") if row.spread.transposable else ("phases",):
         piece = graph.piece(name)
         padded = piece.pad(x, row.small, row.mode)
-        wider = tuple(
-            None if n is None else n + sum(pair) for n, pair in zip(sizes, row.small, strict=True)
+        wider = tuple(None if n is None else n + sum(pair) for n, pair in zip(sizes, row.small, strict=True))
+        last = (
+            row.spread.as_phases(piece, padded, wider) if form == "phases" else row.spread.as_transposed(piece, padded)
         )
-        last = row.spread.as_phases(piece, padded, wider) if form == "phases" else row.spread.as_transposed(piece, padded)
         piece.end(last, y, like=row.conv)
         pieces[form] = piece
     times = contest.times(x, y, {form: pieces[form] for form in pieces})
@@ -205,9 +205,7 @@ def _summed(before: Pairs, mode: str, pairs: Pairs, own: str, name: str) -> tupl
     return tuple((a + c, b + d) for (a, b), (c, d) in zip(before, pairs, strict=True)), mode
 
 
-def _folded(
-    graph: Graph, conv: NodeProto, enlarged: Enlarging, padding: Pairs, mode: str
-) -> tuple[Spread, str, Pairs]:
+def _folded(graph: Graph, conv: NodeProto, enlarged: Enlarging, padding: Pairs, mode: str) -> tuple[Spread, str, Pairs]:
     """Fold an enlargement into the convolution behind it."""
     weight, bias, kind = weights(graph, conv)
     dims, kernel = len(enlarged.scale), weight.shape[2:]

@@ -147,9 +147,7 @@ class Spread:
             "Conv", inputs, kernel_shape=kernels.shape[2:], group=self.groups, dilations=[c.dilation for c in cells],
             pads=[c.padding[0] for c in cells] + [c.padding[1] for c in cells], strides=[1] * len(cells),
         )  # fmt: skip
-        after = tuple(
-            None if n is None else n + sum(c.padding) - c.span for n, c in zip(sizes, cells, strict=True)
-        )
+        after = tuple(None if n is None else n + sum(c.padding) - c.span for n, c in zip(sizes, cells, strict=True))
         if phases > 1:
             y = shuffled(piece, y, self.out, self.stride, after, by_phase=by_phase)
         return piece.crop(y, [c.crop for c in cells])

@@ -43,9 +43,7 @@ class Contest:
         kind = self.kinds[x]
         noise = np.random.default_rng(0).standard_normal(self.shapes[x])
         feeds = {x: noise.astype(helper.tensor_dtype_to_np_dtype(kind))}
-        sessions = {
-            form: session(piece.alone(x, y, kind, self.ir_version), threads=1) for form, piece in forms.items()
-        }
+        sessions = {form: session(piece.alone(x, y, kind, self.ir_version), threads=1) for form, piece in forms.items()}
         spent: dict[str, list[float]] = {form: [] for form in forms}
         began = time.perf_counter()
         for turn in range(_ROUNDS + 1):

@@ -23,7 +23,6 @@ from flatfield.cure.world import Slot
 from flatfield.cure_report import CurePlan, How
 from flatfield.targets import Opened
 
-
 _MORE = 32  # places: most networks take multiples of 32, where they are particular
 
 
@@ -88,7 +87,9 @@ class GraphWorld:
             return None
         rows = zip(self._inputs, self.slots, open_axes, strict=True)
         batch = tuple(
-            rng.standard_normal([n + _MORE * int(o) for n, o in zip(slot.shape, axes, strict=True)]).astype(_dtype(value))
+            rng.standard_normal([n + _MORE * int(o) for n, o in zip(slot.shape, axes, strict=True)]).astype(
+                _dtype(value)
+            )
             for value, slot, axes in rows
         )
         return Examples([batch], "noise of another size")

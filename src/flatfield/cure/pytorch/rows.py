@@ -119,7 +119,7 @@ def _row(calls: Calls, event: Event) -> Row:
         scale=scale, align_corners=event.arguments.get("align_corners"), padding=padding, padding_mode=mode,
         kernel=tuple(conv.get_parameter("weight").shape[2:]), groups=int(reader.arguments["groups"]),
     )  # fmt: skip
-    if isinstance(event.owner.module, nn.Upsample) or _single(event, calls):
+    if _single(event, calls):
         return replace(row, idle=(event.owner.name, *_idle(between, calls)))
     return replace(row, parent=_parent(calls, event, between, reader))
 
@@ -179,15 +179,18 @@ def _padding(pads: list[Event], conv: Event) -> tuple[Ints, str]:
     layers = [(pairs, mode) for pairs, mode in (*layers, (own, "zeros")) if any(map(any, pairs))]
     if len({mode for _, mode in layers}) > 1:
         raise NoRowError("it is padded in two ways")
-    total = [tuple(map(sum, zip(*axis, strict=True))) for axis in zip(*(p for p, _ in layers), strict=True)] or [(0, 0)] * dims
+    total = [tuple(map(sum, zip(*axis, strict=True))) for axis in zip(*(p for p, _ in layers), strict=True)] or [
+        (0, 0)
+    ] * dims
     if any(before != after for before, after in total):
         raise NoRowError("it is padded more on one side than on the other")
     return tuple(int(before) for before, _ in total), layers[0][1] if layers else "zeros"
 
 
 def _single(event: Event, calls: Calls) -> bool:
-    """A part of an exported program that only enlarges."""
-    return exported(event.owner.module) and calls.within(event.owner) == [event]
+    """A module that only enlarges, one of an exported program too."""
+    owner = event.owner
+    return (isinstance(owner.module, nn.Upsample) or exported(owner.module)) and calls.within(owner) == [event]
 
 
 def _idle(between: list[Event], calls: Calls) -> tuple[str, ...]:
@@ -195,7 +198,9 @@ def _idle(between: list[Event], calls: Calls) -> tuple[str, ...]:
     for pad in between:
         alone = calls.within(pad.owner) == [pad]
         if not (isinstance(pad.owner.module, _PADDING) or exported(pad.owner.module)) or not alone:
-            raise NoRowError(f"{pad.owner.name or 'the model'} pads it by a function call: give the padding to the convolution")
+            raise NoRowError(
+                f"{pad.owner.name or 'the model'} pads it by a function call: give the padding to the convolution"
+            )
         names.append(pad.owner.name)
     return tuple(names)
 
