@@ -143,7 +143,7 @@ def test_without_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Any:
         raise ValueError("HTML needs Jinja2: pip install 'flatfield[pages]'")
 
-    monkeypatch.setattr(module, "_pages", missing)
+    monkeypatch.setattr(module, "pages", missing)
     with pytest.raises(ValueError, match=r"flatfield\[pages\]"):
         FORMATS["html"](Report("m"))
     assert Report("<m>")._repr_html_().startswith("<pre>&lt;m&gt;")

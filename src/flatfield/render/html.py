@@ -33,7 +33,7 @@ def render_html(report: Report) -> str:
     >>> render_html(Report(target="<script>.onnx")).count("&lt;script&gt;.onnx")
     2
     """
-    return _pages().get_template("report.html").render(_view(report))
+    return pages().get_template("report.html").render(_view(report))
 
 
 def render_fragment(report: Report) -> str:
@@ -42,11 +42,16 @@ def render_fragment(report: Report) -> str:
     >>> render_fragment(Report(target="model.onnx"))[:29]
     '<div class="flatfield-report"'
     """
-    return _pages().get_template("body.html").render(_view(report))
+    return pages().get_template("body.html").render(_view(report))
 
 
 @functools.cache
-def _pages() -> jinja2.Environment:
+def pages() -> jinja2.Environment:
+    """Give the templates of this package, with everything that they are given escaped and made printable.
+
+    >>> pages().from_string("{{ name }}").render(name="<b>")
+    '&lt;b&gt;'
+    """
     try:
         import jinja2  # noqa: PLC0415 - only who asks for a page needs it
     except ModuleNotFoundError:

@@ -21,19 +21,23 @@ from flatfield.cure.pytorch.resuming import fingerprint, load_state, save_state
 from flatfield.cure_report import CurePlan
 from flatfield.readers.visit import eval_mode
 
+_ASTRAY = 3.0  # dB below the start
+_LEAST = 1 / 256  # of the rate
+
 
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast: Adam with a warm-up and a cosine to nothing, gradients clipped.
 
-    `rate` is the highest learning rate; every `look` steps the held-out examples are looked at, and after `patience`
-    looks without a better one the training ends. `batch` examples a step. With `checkpoint` the state is saved there at
-    every look, and a state found there is gone on from.
+    `rate` is the highest learning rate; every `look` steps the held-out examples are looked at. After `patience` looks
+    without a better one the training ends; a look far below the start goes back to the best state at half the rate.
+    `batch` examples a step. With `checkpoint` the state is saved there at every look, and a state found there is gone
+    on from.
     """
 
-    steps: int = 1000
-    batch: int = 16
-    rate: float = 2e-3
+    steps: int = 1500
+    batch: int = 32
+    rate: float = 4e-3
     warm: int = 20
     look: int = 50
     patience: int = 8
@@ -80,9 +84,10 @@ def recover(
     that can't be changed, and for fewer than two batches of examples.
     """
     teacher, told = _teacher(plan, module, examples, progress)
-    found = recovered(plan, module, examples, teacher=teacher, progress=progress)
+    schedule = Schedule()
+    found = recovered(plan, module, examples, teacher=teacher, schedule=schedule, progress=progress)
     first, best = found.curve[0], found.best
-    ended = f"stopped after {found.steps} steps" if found.steps < Schedule.steps else f"{found.steps} steps"
+    ended = f"stopped after {found.steps} steps" if found.steps < schedule.steps else f"{found.steps} steps"
     note = (
         f"recovered on {examples.source}, imitating {told}: {first.psnr:.1f} dB when flattened, {best.psnr:.1f} dB on "
         f"held-out examples after {best.step} steps ({ended})"
@@ -123,6 +128,7 @@ def recovered(
             progress("recovering", run.step, schedule.steps)
             if run.step % schedule.look == 0 or run.step == schedule.steps:
                 run.look(run.step, taught)
+                run.calm()
                 run.save()
         progress("recovering", schedule.steps, schedule.steps)
     run.finish()
@@ -155,7 +161,7 @@ class _Run:
         for parameter in self.trained.values():
             parameter.requires_grad_(True)
         self.adam = torch.optim.Adam(self.trained.values(), lr=schedule.rate, betas=(0.9, 0.99))
-        self.step = 0
+        self.step, self.factor = 0, 1.0
         self.curve: list[Look] = []
         self.best = self._copy()
         self.start = fingerprint(student.state_dict())
@@ -166,14 +172,11 @@ class _Run:
     def descend(self, taught: Lessons) -> None:
         """Take one step."""
         for group in self.adam.param_groups:
-            group["lr"] = self.schedule.rate_at(self.step)
+            group["lr"] = self.factor * self.schedule.rate_at(self.step)
         self.adam.zero_grad()
         with torch.enable_grad():
             loss = taught.loss(self.student, taught.drawn(self.schedule.seed, self.step))
             loss.backward()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ValueError(f"the loss became {value} at step {self.step + 1}: lower the learning rate")
         nn.utils.clip_grad_norm_(self.trained.values(), self.schedule.clip)
         self.adam.step()
         self.step += 1
@@ -185,6 +188,19 @@ class _Run:
         if not self.curve or psnr > max(look.psnr for look in self.curve):
             self.best = self._copy()
         self.curve.append(Look(step, psnr))
+
+    @torch.no_grad()
+    def calm(self) -> None:
+        """Where training ran away, go back to the best state, at half the rate."""
+        last = self.curve[-1].psnr
+        if math.isfinite(last) and last > self.curve[0].psnr - _ASTRAY:
+            return
+        self.factor /= 2
+        if self.factor < _LEAST:
+            raise ValueError("recovery runs away at any learning rate: see that the module is differentiable")
+        self.adam.state.clear()
+        for name, parameter in self.trained.items():
+            parameter.copy_(self.best[name])
 
     def tired(self) -> bool:
         """True after `patience` looks without a better one."""
@@ -202,7 +218,8 @@ class _Run:
     def save(self) -> None:
         """Write the checkpoint, if one is wanted."""
         if self.schedule.checkpoint is not None:
-            facts = {"step": self.step, "curve": [[look.step, look.psnr] for look in self.curve], **self._identity()}
+            curve = [[look.step, look.psnr] for look in self.curve]
+            facts = {"step": self.step, "factor": self.factor, "curve": curve, **self._identity()}
             save_state(self.schedule.checkpoint, self._tensors(), facts)
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -227,7 +244,7 @@ class _Run:
         tensors, facts = load_state(self.schedule.checkpoint)
         if {name: facts.get(name) for name in self._identity()} != self._identity():
             raise ValueError(f"{self.schedule.checkpoint} is the checkpoint of another run: move it away to start anew")
-        self.step = int(facts["step"])
+        self.step, self.factor = int(facts["step"]), float(facts["factor"])
         self.curve = [Look(int(step), float(psnr)) for step, psnr in facts["curve"]]
         for name, parameter in self.trained.items():
             parameter.copy_(tensors[f"now/{name}"])

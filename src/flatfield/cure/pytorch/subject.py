@@ -62,8 +62,10 @@ class ModuleSubject:
             return ProbeReport(unhonoured=(failed(error),))
 
     def state(self) -> Mapping[str, Array]:
-        """Its state dict."""
-        return {name: numbers(value) for name, value in self.module.state_dict().items() if torch.is_tensor(value)}
+        """Its state dict; of a module that is one layer, under that layer's name."""
+        alone = [layer.name for layer in self.network.layers][:1] if not list(self.module.children()) else []
+        state = {name: value for name, value in self.module.state_dict().items() if torch.is_tensor(value)}
+        return {".".join((*alone, name)): numbers(value) for name, value in state.items()}
 
     def call(self, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
         """Run on one batch and forget the outputs."""
