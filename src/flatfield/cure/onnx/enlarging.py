@@ -110,7 +110,7 @@ def _coordinates(node: NodeProto) -> Callable[[int, int], Fraction]:
     if not any(entry.name == "coordinate_transformation_mode" for entry in node.attribute) and _old(node):
         mode = "asymmetric"  # Upsample, and Resize of opset 10, know no other
     table: Mapping[str, Callable[[int, int], Fraction]] = {
-        "asymmetric": lambda m, s: Fraction(m, s),
+        "asymmetric": Fraction,
         "tf_half_pixel_for_nn": lambda m, s: Fraction(2 * m + 1, 2 * s),
         **dict.fromkeys(
             ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"),

@@ -87,9 +87,7 @@ class GraphWorld:
             return None
         rows = zip(self._inputs, self.slots, open_axes, strict=True)
         batch = tuple(
-            rng.standard_normal([n + _MORE * int(o) for n, o in zip(slot.shape, axes, strict=True)]).astype(
-                _dtype(value)
-            )
+            _filled(value, tuple(n + _MORE * int(o) for n, o in zip(slot.shape, axes, strict=True)), rng)
             for value, slot, axes in rows
         )
         return Examples([batch], "noise of another size")
@@ -119,10 +117,7 @@ class GraphWorld:
         return Examples(batches, f"{len(batches)} draws of normal noise")
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Any, ...]:
-        return tuple(
-            rng.standard_normal(slot.shape).astype(_dtype(value)) if slot.real else np.zeros(slot.shape, _dtype(value))
-            for value, slot in zip(self._inputs, self.slots, strict=True)
-        )
+        return tuple(_filled(value, slot.shape, rng) for value, slot in zip(self._inputs, self.slots, strict=True))
 
     def batch(self, arrays: Mapping[int, Array]) -> tuple[Any, ...]:
         """Arrays for some slots, zeros for the others."""
@@ -130,6 +125,12 @@ class GraphWorld:
             np.asarray(arrays[place] if place in arrays else np.zeros(slot.shape)).astype(_dtype(value))
             for place, (value, slot) in enumerate(zip(self._inputs, self.slots, strict=True))
         )
+
+
+def _filled(value: onnx.ValueInfoProto, shape: Sequence[int], rng: np.random.Generator) -> Array:
+    """Noise, or zeros for whole numbers."""
+    kind = _dtype(value)
+    return rng.standard_normal(shape).astype(kind) if np.issubdtype(kind, np.floating) else np.zeros(shape, kind)
 
 
 def _open(value: onnx.ValueInfoProto) -> list[bool]:

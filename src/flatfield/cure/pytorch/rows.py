@@ -184,7 +184,7 @@ def _padding(pads: list[Event], conv: Event) -> tuple[Ints, str]:
     ] * dims
     if any(before != after for before, after in total):
         raise NoRowError("it is padded more on one side than on the other")
-    return tuple(int(before) for before, _ in total), layers[0][1] if layers else "zeros"
+    return tuple(before for before, _ in total), layers[0][1] if layers else "zeros"
 
 
 def _single(event: Event, calls: Calls) -> bool:
