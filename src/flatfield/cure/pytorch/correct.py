@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,15 @@ from flatfield.cure_report import CurePlan
 from flatfield.nn.flat_field_correction import FlatFieldCorrection
 from flatfield.probe.attempts import settled_plan
 from flatfield.probe.first_pass import FirstPass
-from flatfield.probe.passage import Passage, subject
-from flatfield.probe.plan import Plan
+from flatfield.probe.passage import Passage, Subject, subject
+from flatfield.probe.plan import INPUT, Plan
 from flatfield.probe.unhonoured import NoGridError
 from flatfield.probe.untouched import untouched
-from flatfield.readers.visit import tensors_in
+from flatfield.readers.visit import map_tensors, tensors_in
+
+FLATS = 256
+"""Flat fields that are run for a calibration."""
+MOST_PARTS = 64
 
 
 @dataclass(frozen=True)
@@ -122,29 +127,68 @@ def layer(correction: Correction, like: nn.Module) -> FlatFieldCorrection:
 
 
 def _calibration(module: nn.Module, examples: Examples, progress: Progress) -> tuple[list[Real], Real | None, Layout]:
-    outputs, tiles = [], []
-    layout: Layout | None = None
     total = len(examples.batches)
     if total == 0:
         raise CalibrationError(
             "no example can't tell a grid from what is in the picture: give two or more (--examples)"
         )
-    plan: Plan | None = None
+    flats: FlatFields | None = None
+    outputs, tiles = [], []
     for done, batch in enumerate(examples.batches):
         progress("running the examples", done, total)
         whole = subject(module, batch, examples.keywords)
         seen = whole.first_pass()
-        if plan is None:
-            plan, passage = settled_plan(whole, seen, Plan())
-        else:
-            passage = whole.run(plan, seen)
-        result = run(module, batch, examples.keywords)
-        layout = layout or layout_of(result, passage)
-        outputs.append(layout.canonical(list(tensors_in(result))[layout.place]).double().cpu().numpy())
-        tiles.append(_tile(passage, layout))
+        if flats is None:
+            flats = FlatFields.of(whole, seen)
+            layout = layout_of(run(module, batch, examples.keywords), flats.passage)
+        output = list(tensors_in(run(module, batch, examples.keywords)))[layout.place]
+        outputs.append(layout.canonical(output).double().cpu().numpy())
+        share = -(-FLATS // (total * max(1, output.shape[0])))
+        tiles += [_tile(passage, layout) for passage in flats.passages(whole, seen, share)]
     progress("running the examples", total, total)
-    assert layout is not None
     return outputs, np.concatenate(tiles), layout
+
+
+@dataclass(frozen=True)
+class FlatFields:
+    """How flat fields of likely colours are run: as flat inputs where inputs have positions, else as flat features."""
+
+    plan: Plan
+    passage: Passage
+
+    @classmethod
+    def of(cls, whole: Subject, seen: FirstPass) -> FlatFields:
+        """Find out which of both the module can be run on."""
+        plan, passage = settled_plan(whole, seen, Plan())
+        dims = sum(1 for period in passage.periods if period > 0)
+        if whole.spatial_sizes(dims):
+            with contextlib.suppress(NoGridError):
+                at_input, same = settled_plan(whole, seen, Plan(INPUT))
+                if same.periods == passage.periods and same.ledger.leaks <= passage.ledger.leaks:
+                    return cls(at_input, same)
+        return cls(plan, passage)
+
+    def passages(self, whole: Subject, seen: FirstPass, count: int) -> Iterator[Passage]:
+        """Run flat fields of the mean colours of `count` parts of the inputs; flat features have but one mean."""
+        if self.plan.start != INPUT:
+            yield whole.run(self.plan, seen)
+            return
+        dims = sum(1 for period in self.passage.periods if period > 0)
+        for part in range(min(count, MOST_PARTS)):
+            inputs, keywords = (map_tensors(x, lambda t: _part(t, dims, part)) for x in (whole.inputs, whole.keywords))
+            yield replace(whole, inputs=inputs, keywords=keywords).run(self.plan, seen)
+
+
+def _part(tensor: torch.Tensor, dims: int, part: int) -> torch.Tensor:
+    """Fill an input with the mean of one part of it, a quarter of its length along each axis."""
+    if tensor.dim() != dims + 2 or not tensor.is_floating_point():
+        return tensor
+    cut = tensor
+    rng = np.random.default_rng(part)
+    for axis in range(2, 2 + dims):
+        size = max(1, tensor.shape[axis] // 4)
+        cut = cut.narrow(axis, int(rng.integers(tensor.shape[axis] - size + 1)), size)
+    return cut.mean(tuple(range(2, 2 + dims)), keepdim=True).expand(tensor.shape).contiguous()
 
 
 def run(module: nn.Module, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
