@@ -125,8 +125,8 @@ class ProbeReport:
     `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's (None: no output has
     positions); `start` is where the flat field began, "input" or a layer; `tile` is one period of the output,
     (channels, *space) flattened, with its shape in `tile_shape` (empty where it is too large to list).
-    `ramp` is the grid on a ramp, relative to its rise over a period; `stripes` the unevenness along stripes; None
-    where they could not be run.
+    `ramp` is the grid on a ramp, relative to its rise over a period; `stripes` the unevenness along stripes. What was
+    not honoured is in `unhonoured`, runs ("ramp", "stripes", "gradient") that could not be made are in `missing`.
     """
 
     unevenness: float | None = None
@@ -141,6 +141,7 @@ class ProbeReport:
     stripes: float | None = None
     gradient: GradientReport | None = None
     unhonoured: tuple[UnreadReport, ...] = ()
+    missing: tuple[UnreadReport, ...] = ()
 
     @property
     def guilty(self) -> ProbeLayerReport | None:

@@ -10,6 +10,7 @@ import typer
 
 from flatfield import __version__
 from flatfield.cli.check import check
+from flatfield.cli.cure import cure
 from flatfield.cli.examples import examples
 from flatfield.cli.explain import explain
 from flatfield.cli.lab import lab
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, measure, show, explain, examples, learn):
+for command in (check, measure, cure, show, explain, examples, learn):
     app.command()(command)
 app.add_typer(lab)
 

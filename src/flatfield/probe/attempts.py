@@ -9,7 +9,7 @@ from flatfield.core.taps import Ints
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.passage import Passage, Subject
 from flatfield.probe.plan import FIRST, INPUT, Plan
-from flatfield.probe.unhonoured import NoGridError
+from flatfield.probe.unhonoured import NO_OUTPUT, NoGridError
 
 
 def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, Passage]:
@@ -20,7 +20,7 @@ def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, P
     nothing flat can reach an output.
     """
     best: tuple[Plan, Passage] | None = None
-    failure = NoGridError("no output has positions that come from the flat field")
+    failure = NoGridError(NO_OUTPUT)
     dims = len(seen.upsamplers[0][1]) if seen.upsamplers else max(seen.smallest, default=0)
     plan = replace(plan, dims=dims if subject.spatial_sizes(dims) else 0)
     for start, size in _attempts(subject, seen, plan):

@@ -102,7 +102,10 @@ def _gradient(whole: Subject, x: torch.Tensor, period: Ints) -> torch.Tensor:
     with untouched(whole.module, (whole.inputs, whole.keywords)), torch.enable_grad(), mode:
         arguments = [next(place, t) if _spatial(t) else t for t in whole.inputs]
         keywords = {k: next(place, t) if _spatial(t) else t for k, t in whole.keywords.items()}
-        result = next(t for t in tensors_in(whole.module(*arguments, **keywords)) if t.requires_grad)
+        outputs = tensors_in(whole.module(*arguments, **keywords))
+        result = next((t for t in outputs if t.requires_grad), None)
+        if result is None:
+            raise ValueError("no output has a gradient to the input: is the network run without gradients?")
         (found,) = torch.autograd.grad(result.sum(), leaf)
     return found.detach()
 

@@ -34,8 +34,10 @@ class OnnxModel:
     def load(cls, path: Path, inputs: Sequence[Any]) -> OnnxModel:
         """Load a file; `inputs` are arrays, or shapes to be filled with noise of a fixed seed, in order.
 
-        Raises `ValueError` for a number of inputs that does not fit.
+        A lone array or shape is the only input. Raises `ValueError` for a number of inputs that does not fit.
         """
+        if hasattr(inputs, "shape") or (inputs and all(isinstance(n, int) for n in inputs)):
+            inputs = [inputs]
         proto = onnx.load(path)
         if proto.functions:
             proto = inliner.inline_local_functions(proto)

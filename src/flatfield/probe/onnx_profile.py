@@ -11,12 +11,13 @@ import numpy as np
 from flatfield.probe.onnx_model import Array, OnnxModel
 from flatfield.probe.onnx_norms import OVER_POSITIONS
 from flatfield.probe.onnx_rewrite import Rewritten, rewrite
+from flatfield.probe.onnx_torus import LAYERS
 from flatfield.probe.onnx_views import RULES
 from flatfield.probe.peeling import Run, assembled, peel
 from flatfield.probe.period import Periods
 from flatfield.probe.plan import FIRST, INPUT, Step
 from flatfield.probe.tile import Tile
-from flatfield.probe.unhonoured import NoGridError
+from flatfield.probe.unhonoured import NO_OUTPUT, NoGridError, UnknownLayerError
 from flatfield.report import ProbeReport
 from flatfield.targets import Opened
 
@@ -24,11 +25,16 @@ _SETTINGS = frozenset(("Pad", "Slice", "CumSum", *(name for name in RULES if nam
 """Operators whose further inputs are amounts and axes, often worked out by the graph itself."""
 
 
-def probe_opened(opened: Opened, *, rate: float | None = None) -> ProbeReport | None:
-    """Probe an ONNX target on noise of the sizes it was read with; None where it has no grid to show."""
+def probe_opened(opened: Opened, *, at: str = "", rate: float | None = None) -> ProbeReport | None:
+    """Probe an ONNX target on noise of the sizes it was read with; None where it has no grid to show.
+
+    With `at` that is no answer: raises `NoGridError`.
+    """
     try:
-        return probe_onnx(Path(opened.model), opened.inputs, rate=rate)
+        return probe_onnx(Path(opened.model), opened.inputs, at=at, rate=rate)
     except NoGridError:
+        if at:
+            raise
         return None
 
 
@@ -37,7 +43,8 @@ def probe_onnx(path: Path, inputs: Sequence[Any], *, at: str = "", rate: float |
 
     `inputs` are arrays, or shapes for noise, one for every input of the graph; `at` names the node at whose input
     the flat field begins ("input": the network's own). It runs at the size of the example. Raises `NoGridError` where
-    nothing flat reaches an output with positions, `ValueError` for inputs that do not fit or an unknown node.
+    nothing flat reaches an output with positions, `UnknownLayerError` for a node that is no layer, `ValueError` for
+    inputs that do not fit.
 
     >>> import tempfile, onnx
     >>> from onnx import TensorProto, helper, numpy_helper
@@ -52,6 +59,9 @@ def probe_onnx(path: Path, inputs: Sequence[Any], *, at: str = "", rate: float |
     ((2,), 0.3162, 'up')
     """
     model = OnnxModel.load(path, inputs)
+    layers = [n.name or n.output[0] for n in model.proto.graph.node if n.op_type in LAYERS]
+    if at not in ("", "input", *layers):
+        raise UnknownLayerError(at, layers)
     norms = [n.input[0] for n in model.proto.graph.node if n.op_type in OVER_POSITIONS]
     settings = [x for n in model.proto.graph.node if n.op_type in _SETTINGS for x in n.input[1:] if x]
     wanted = [name for name in (*norms, *settings) if name not in model.initial and name not in model.feeds]
@@ -68,9 +78,7 @@ def probe_onnx(path: Path, inputs: Sequence[Any], *, at: str = "", rate: float |
         if not written.into.ledger.leaks:
             break
     if best is None:
-        if at and not any(at in (n.name, n.output[0]) for n in model.proto.graph.node):
-            raise ValueError(f"{path} has no node {at!r}")
-        raise NoGridError("no output has positions that come from the flat field")
+        raise NoGridError(NO_OUTPUT)
     return _profile(model, *best, rate)
 
 

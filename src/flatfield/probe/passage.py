@@ -17,7 +17,7 @@ from flatfield.probe.period import Periods
 from flatfield.probe.plan import FIRST, INPUT, Plan, Step
 from flatfield.probe.prefix import Prefix
 from flatfield.probe.torus import Torus
-from flatfield.probe.unhonoured import Ledger, NoGridError
+from flatfield.probe.unhonoured import NO_OUTPUT, Ledger, NoGridError
 from flatfield.probe.untouched import untouched
 from flatfield.readers.visit import Path, map_tensors, module_paths, tensors_in
 
@@ -71,7 +71,7 @@ class Subject:
             result = self.module(*inputs, **keywords)
         output = next((t for t in tensors_in(result) if max(torus.known.get(t, (0,)), default=0) > 0), None)
         if output is None:
-            raise NoGridError("no output has positions that come from the flat field")
+            raise NoGridError(NO_OUTPUT)
         periods: Periods = torus.known[output]
         return Passage(
             output, periods, tuple(torus.steps), torus.ledger, torus.start_name, torus.start_size, torus.upsamplers,
@@ -98,7 +98,12 @@ class Subject:
 
 
 def subject(module: nn.Module, inputs: Sequence[Any] | torch.Tensor, keywords: Mapping[str, Any] | None) -> Subject:
-    """Put a module and its example input together; a lone tensor is the only input."""
+    """Put a module and its example input together; a lone tensor is the only input.
+
+    Raises `TypeError` for what is no module.
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"a {type(module).__name__} is no nn.Module; of an exported program take its module()")
     listed = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     return Subject(module, listed, dict(keywords or {}))
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from flatfield.probe.plan import Step
 from flatfield.probe.tile import Tile
-from flatfield.probe.unhonoured import Ledger
+from flatfield.probe.unhonoured import Ledger, NotFiniteError
 from flatfield.report import ProbeLayerReport, ProbeReport
 
 _STILL = 1e-6  # a layer whose output is that even on its own brings nothing in
@@ -63,7 +63,12 @@ def peel(first: Run, again: Callable[[int], Run]) -> tuple[Part, ...]:
 def assembled(
     first: Run, parts: tuple[Part, ...], output: Tile, *, start: str, ledger: Ledger, rate: float | None = None
 ) -> ProbeReport:
-    """Write the report: a row for every layer, the output's own numbers, one tile."""
+    """Write the report: a row for every layer, the output's own numbers, one tile.
+
+    Raises `NotFiniteError` for an output that holds anything but numbers.
+    """
+    if not np.isfinite(output.values).all():
+        raise NotFiniteError("the output on a flat field is not finite: it holds infinity, or what is no number")
     power = sum(part.tile.power for part in parts if part.tile) or 1.0
     size = float(np.abs(output.values).max(initial=0.0))
     rows, place = [], 0
