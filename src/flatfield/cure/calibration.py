@@ -19,6 +19,7 @@ MOST_PHASES = 4096
 GROUPS = 16
 """Examples, or bands of large ones, are summed up in so many groups: what is held out in turn."""
 QUANTILE = 0.001
+LEAST_PLACES = 4
 WIDE = 8
 """Outputs of so many periods can spare one at each border, where the model's own padding shows."""
 
@@ -46,6 +47,9 @@ class Normal:
 class Calibration:
     """All that a correction is fitted to: sums over natural outputs, and over flat fields where there are any.
 
+    `natural` is grouped twice: by example, since what is in a picture is chance; and by place in the picture, since
+    what a generator always paints in the same place (a face's eyes) would pass for a grid if examples alone were held
+    out. Outputs of fewer than `LEAST_PLACES` tiles are grouped by example only.
     `centre`, `colour`, `low` and `high` as in `Correction`; `turn` (groups, members, members) rotates residuals so that
     what is in pictures is uncorrelated between channels.
     """
@@ -57,7 +61,7 @@ class Calibration:
     low: Real
     high: Real
     turn: Real
-    natural: Normal
+    natural: tuple[Normal, ...]
     flat: Normal | None
     examples: int
     flats: int
@@ -86,12 +90,22 @@ def calibrate(natural: Sequence[Real], flats: Real | None, period: Ints) -> Cali
     degree = 2
     view = _View(period, degree, centre, colour, low, high, turn)
     count = sum(len(batch) for batch in natural)
-    summed = _summed(view, _natural_samples(view, means, away, margin, count))
+    by_example = _Summing(view)
+    by_place = _Summing(view)
+    for one, sample in enumerate(_natural_samples(view, means, away, margin)):
+        by_example.add_bands(sample, one, -(-GROUPS // count))
+        by_place.add_bands(sample, 0, min(GROUPS, sample[0].shape[-1]))
+    ways = (by_example, by_place) if by_place.most >= LEAST_PLACES else (by_example,)
     flat = None
     if flat_means is not None and flats is not None:
-        flat = _summed(view, _flat_samples(view, flat_means, flats - flat_means))
+        on_flats = _Summing(view)
+        for one, sample in enumerate(_flat_samples(view, flat_means, flats - flat_means)):
+            on_flats.add(sample, one)
+        flat = on_flats.normal()
     held = 0 if flats is None else len(flats)
-    return Calibration(period, degree, centre, colour, low, high, turn, summed, flat, count, held)
+    return Calibration(
+        period, degree, centre, colour, low, high, turn, tuple(way.normal() for way in ways), flat, count, held
+    )
 
 
 @dataclass(frozen=True)
@@ -116,24 +130,15 @@ class _View:
         return np.asarray(np.einsum("gij,ngj...->ngi...", self.turn, grouped))
 
 
-Sample = tuple[int, Real, Real]
-"""A group, with terms and residuals (phases, groups, rows, tiles)."""
+Sample = tuple[Real, Real]
+"""Terms and residuals, (phases, groups, rows, tiles)."""
 
 
-def _natural_samples(
-    view: _View, means: Sequence[Real], away: Sequence[Real], margin: Ints, count: int
-) -> Iterator[Sample]:
-    bands = -(-GROUPS // count)
-    place = 0
+def _natural_samples(view: _View, means: Sequence[Real], away: Sequence[Real], margin: Ints) -> Iterator[Sample]:
     for mean, rest in zip(means, away, strict=True):
         for one in range(len(mean)):
             found = _phased(view.terms(mean[one : one + 1]), view.period, margin)
-            residual = _phased(view.turned(rest[one : one + 1]), view.period, margin)
-            tiles = found.shape[-1]
-            for band in range(min(bands, tiles)):
-                cut = slice(tiles * band // bands, tiles * (band + 1) // bands)
-                yield place % GROUPS, found[..., cut], residual[..., cut]
-                place += 1
+            yield found, _phased(view.turned(rest[one : one + 1]), view.period, margin)
 
 
 def _flat_samples(view: _View, means: Real, away: Real) -> Iterator[Sample]:
@@ -141,21 +146,38 @@ def _flat_samples(view: _View, means: Real, away: Real) -> Iterator[Sample]:
     for one in range(len(means)):
         found = view.terms(means[one : one + 1]).reshape(1, *view.colour.shape[:1], -1, 1)
         residual = view.turned(away[one : one + 1]).reshape(*view.turn.shape[:2], phases, 1)
-        yield one % GROUPS, np.repeat(found, phases, axis=0), np.moveaxis(residual, 2, 0)
+        yield np.repeat(found, phases, axis=0), np.moveaxis(residual, 2, 0)
 
 
-def _summed(view: _View, samples: Iterator[Sample]) -> Normal:
-    groups, members = view.colour.shape[:2]
-    width = count_terms(members, view.degree)
-    gram = np.zeros((GROUPS, prod(view.period), groups, width, width))
-    moment = np.zeros((GROUPS, prod(view.period), groups, width, members))
-    most = 0
-    for place, found, residual in samples:
-        gram[place] += found @ found.swapaxes(-1, -2)
-        moment[place] += found @ residual.swapaxes(-1, -2)
-        most = max(most, place + 1)
-    weight = gram[..., 0, 0].sum() / (most * gram.shape[1] * groups)
-    return Normal(gram[:most] / weight, moment[:most] / weight)
+class _Summing:
+    """Normal equations as samples come in."""
+
+    def __init__(self, view: _View) -> None:
+        groups, members = view.colour.shape[:2]
+        width = count_terms(members, view.degree)
+        self.gram = np.zeros((GROUPS, prod(view.period), groups, width, width))
+        self.moment = np.zeros((GROUPS, prod(view.period), groups, width, members))
+        self.most = 0
+
+    def add(self, sample: Sample, place: int) -> None:
+        """Add to one group, counted round."""
+        found, residual = sample
+        self.gram[place % GROUPS] += found @ found.swapaxes(-1, -2)
+        self.moment[place % GROUPS] += found @ residual.swapaxes(-1, -2)
+        self.most = max(self.most, place % GROUPS + 1)
+
+    def add_bands(self, sample: Sample, start: int, bands: int) -> None:
+        """Add to as many groups as there are bands, one behind the other."""
+        found, residual = sample
+        tiles = found.shape[-1]
+        for band in range(min(bands, tiles)):
+            cut = slice(tiles * band // bands, tiles * (band + 1) // bands)
+            self.add((found[..., cut], residual[..., cut]), start * bands + band)
+
+    def normal(self) -> Normal:
+        """The sums, so scaled that one sample a phase and group on average weighs 1."""
+        weight = self.gram[..., 0, 0].sum() / (self.most * self.gram.shape[1] * self.gram.shape[2])
+        return Normal(self.gram[: self.most] / weight, self.moment[: self.most] / weight)
 
 
 def _check(natural: Sequence[Real], flats: Real | None, period: Ints) -> None:
