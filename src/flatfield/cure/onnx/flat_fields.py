@@ -21,7 +21,7 @@ from flatfield.probe.onnx_views import RULES
 from flatfield.probe.plan import FIRST, INPUT
 from flatfield.probe.unhonoured import NoGridError
 
-FLATS = 128
+FLATS = 96
 MOST_PARTS = 64
 PART = 4
 _SETTINGS = frozenset(("Pad", "Slice", "CumSum", *(name for name in RULES if name.startswith("Reduce"))))

@@ -19,7 +19,7 @@ from flatfield.probe.plan import INPUT, Plan
 from flatfield.probe.unhonoured import NoGridError
 from flatfield.readers.visit import map_tensors
 
-FLATS = 128
+FLATS = 96
 """Flat fields that are run for one calibration."""
 MOST_PARTS = 64
 PART = 4
