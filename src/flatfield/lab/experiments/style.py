@@ -88,8 +88,8 @@ STYLE = Experiment(
         Column(
             "locked",
             "grey levels",
-            "rms of what painted pictures have in common at each phase, borders included, where zero padding has a phase of its "
-            "own",
+            "rms of what painted pictures have in common at each phase, borders included, where zero padding has a "
+            "phase of its own",
         ),
         Column("style", "", "distance of Gram matrices from the texture's, relative to their power"),
         Column("content", "", "distance of deep features from the original's, relative to their power"),

@@ -123,8 +123,8 @@ UPSAMPLERS_COMPARED = Experiment(
         Column(
             "locked",
             "grey levels",
-            "rms of what painted pictures have in common at each phase, borders included, where zero padding has a phase "
-            "of its own: 0.8 in auto-encoders without a grid, 0.09 where borders are left out",
+            "rms of what painted pictures have in common at each phase, borders included, where zero padding has a "
+            "phase of its own: 0.8 in auto-encoders without a grid, 0.09 where borders are left out",
         ),
         Column("multiply_adds", "10^6", "of the decoder, one picture"),
         Column("parameters", "10^3", "of the decoder"),
