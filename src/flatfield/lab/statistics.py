@@ -24,7 +24,7 @@ class Interval:
     Narrow intervals show more digits:
 
     >>> print(Interval(25.974, 25.931, 26.017, 5))
-    25.97 [25.93, 26.02]
+    25.974 [25.931, 26.017]
     """
 
     estimate: float
@@ -43,11 +43,11 @@ class Interval:
         return f"{self.estimate:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]"
 
     def _digits(self) -> int:
-        """As many as tell the bounds apart by about two, three at least."""
+        """As many as give the width of the interval two of its own, three at least."""
         width, largest = self.high - self.low, max(abs(self.low), abs(self.high))
         if width <= 1e-9 * largest or not math.isfinite(width):
             return 3
-        return max(3, math.floor(math.log10(largest)) - math.floor(math.log10(width)) + 1)
+        return max(3, math.floor(math.log10(largest)) - math.floor(math.log10(width)) + 2)
 
 
 def mean_interval(values: Numbers, level: float = LEVEL) -> Interval:
