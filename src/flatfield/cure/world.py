@@ -47,6 +47,12 @@ class World(Protocol):
     def grounded(self, plan: CurePlan) -> CurePlan:
         """Move what can't be changed in this model from the steps of a plan to its refusals."""
 
+    def rewriting(self, how: How) -> CurePlan:
+        """What can be computed in another way (fuse, unfuse), which the graph or the calls decide, not the layers."""
+
+    def elsewhere(self) -> Examples | None:
+        """An input of another size than the example's, where the model leaves sizes open."""
+
     def applied(self, plan: CurePlan, examples: Examples, progress: Progress) -> tuple[Any, tuple[str, ...]]:
         """Do what a plan says, on a copy; gives the copy and notes."""
 

@@ -15,6 +15,7 @@ from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.pytorch import METHODS
 from flatfield.cure.pytorch.flatten import baked
 from flatfield.cure.pytorch.found import grounded
+from flatfield.cure.pytorch.fuse import plan as fuse_plan
 from flatfield.cure.pytorch.subject import ModuleSubject
 from flatfield.cure.subject import Array
 from flatfield.cure.world import Slot
@@ -65,6 +66,14 @@ class ModuleWorld:
     def grounded(self, plan: CurePlan) -> CurePlan:
         """Move what can't be changed in this module to the refusals."""
         return grounded(plan, self.opened.model, self.opened.network)
+
+    def rewriting(self, how: How) -> CurePlan:
+        """What can be fused."""
+        return fuse_plan(self.opened.model, self.opened.inputs, self.opened.keywords, self.opened.network.target)
+
+    def elsewhere(self) -> Examples | None:
+        """A module does not say which sizes it takes."""
+        return None
 
     def applied(self, plan: CurePlan, examples: Examples, progress: Progress) -> tuple[nn.Module, tuple[str, ...]]:
         """Do what a plan says, on a copy."""
