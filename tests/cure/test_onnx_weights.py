@@ -128,9 +128,7 @@ def transposed(draw: st.DrawFn) -> tuple[onnx.ModelProto, tuple[int, ...]]:
     stride, kernel, dilation = numbers(2, 3), numbers(1, 4 if dims < 3 else 3), numbers(1, 2)
     more = {"pads": numbers(0, 3) + numbers(0, 3), "output_padding": [draw(st.integers(0, s - 1)) for s in stride]}
     groups, opset = draw(st.sampled_from((1, 2))), draw(st.sampled_from((9, 10, 11, 20)))
-    up = node(
-        "ConvTranspose", ["x", "w", "b"], ["y"], "up", strides=stride, dilations=dilation, group=groups, **settings
-    )
+    up = node("ConvTranspose", ["x", "w", "b"], ["y"], "up", strides=stride, dilations=dilation, group=groups, **more)
     constants = {"w": noise(2 * groups, 2, *kernel, seed=draw(st.integers(0, 99))), "b": noise(2 * groups)}
     return graph([up], constants, ["n", 2 * groups, *[f"d{i}" for i in range(dims)]], opset=opset), (1, 2 * groups, *(5,) * dims)  # fmt: skip  # noqa: E501
 
