@@ -32,6 +32,7 @@ BESIDE = {
     ("render", "rules"),  # SARIF carries the manuals of the rules
     ("report", "render"),  # a notebook asks the report itself how it looks
     ("learn", "figures"),  # the page is made of charts
+    ("lab", "figures"),  # and so is the laboratory's report
 }
 """Imports between two parts of one floor, each with its reason."""
 

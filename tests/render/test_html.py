@@ -70,7 +70,7 @@ def everything(name: str) -> Report:
     probe = ProbeReport(
         0.4, 1.0, (2, 2), (ProbeLayerReport(name, name, 0.0, 0.4, 0.4, 1.0, 1.0, (2, 2)),), start=name,
         tile=(1.0, 0.0, 0.5, 0.2), tile_shape=(1, 2, 2), tones=(ToneReport(5.0, -3.0),), ramp=0.1, stripes=0.2,
-        unhonoured=(UnreadReport(name, name, name),),
+        unhonoured=(UnreadReport(name, name, name),), missing=(UnreadReport(name, name, name),),
     )  # fmt: skip
     return Report(
         target=name, layers=(layer, upsampler, kept), probe=probe, version=name,
@@ -112,6 +112,7 @@ def test_what_the_page_says() -> None:
     for words in (
         "1 error", "0.400 (-8.0 dB)", "1 to 4", "4.00", "100.0%", "8000.0 Hz", "no warnings", "5.0 Hz -3 dB",
         "unevenness along stripes", "Why is this bad?", "not honoured: stages.0",
+        "not run: stages.0", "not exact",
     ):  # fmt: skip
         assert words in page.text, words
 

@@ -11,7 +11,7 @@ import zlib
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from flatfield.render.html_layers import layer_views
+from flatfield.render.html_layers import layer_views, times
 from flatfield.render.html_probe import probe_view
 from flatfield.render.manual import blocks
 from flatfield.render.palette import DARK, LIGHT, css_variables
@@ -65,7 +65,7 @@ def pages() -> jinja2.Environment:
         # what a report says is made printable; what this package marks as its own (Markup) is left alone
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    pages.filters["lines"] = _lines
+    pages.filters["lines"], pages.filters["times"] = _lines, times
     # constants of this package, and no text of a report: they alone stand as they are
     pages.globals["style"] = _trusted((files("flatfield.render") / _TEMPLATES / "report.css").read_text("utf-8"))
     pages.globals["light"], pages.globals["dark"] = _trusted(css_variables(LIGHT)), _trusted(css_variables(DARK))

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from flatfield.core import FLAT, decibels
 from flatfield.render.html_layers import times
+from flatfield.render.lacks import lacks
 from flatfield.render.png import png_address
-from flatfield.report import ProbeLayerReport, ProbeReport, ToneReport, UnreadReport
+from flatfield.report import ProbeLayerReport, ProbeReport, ToneReport
 
 _MOST_CHANNELS = 4
 _SHOWN = 32  # positions each way, at least: a period is repeated until the eye sees a grid
@@ -36,7 +37,7 @@ class ProbeView:
     layers: tuple[ProbeLayerReport, ...]
     pictures: tuple[Picture, ...]
     tones: tuple[ToneReport, ...]
-    unhonoured: tuple[UnreadReport, ...]
+    lacks: tuple[str, ...]
 
 
 def probe_view(probe: ProbeReport | None) -> ProbeView | None:
@@ -48,15 +49,16 @@ def probe_view(probe: ProbeReport | None) -> ProbeView | None:
     if probe is None:
         return None
     flat = probe.unevenness is not None and probe.unevenness <= FLAT
+    exact = " (not exact: see what is not honoured below)" if probe.unhonoured else ""
     return ProbeView(
-        start="on a flat input" if probe.start == "input" else f"on a flat field, from {probe.start} on",
+        start=("on a flat input" if probe.start == "input" else f"on a flat field, from {probe.start} on") + exact,
         flat=flat,
         headline=_headline(probe, flat),
         facts=tuple(_facts(probe)),
         layers=tuple(layer for layer in probe.layers if layer.alone is not None),
         pictures=_pictures(probe, flat),
         tones=tuple(sorted(probe.tones, key=lambda tone: -tone.level)[:_MANY_TONES]),
-        unhonoured=probe.unhonoured,
+        lacks=tuple(lacks(probe)),
     )
 
 
@@ -66,7 +68,8 @@ def _headline(probe: ProbeReport, flat: bool) -> str:
     if flat:
         return "the output is flat"
     loud = f"unevenness {probe.unevenness:.3f} ({decibels(probe.unevenness):.1f} dB)"
-    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, period {times(probe.period) if probe.period else 1}"
+    period = f"period {times(probe.period)}" if probe.period else "no period seen"
+    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, {period}"
 
 
 def _facts(probe: ProbeReport) -> list[tuple[str, str]]:

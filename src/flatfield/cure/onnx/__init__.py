@@ -7,6 +7,7 @@ from collections.abc import Callable
 import onnx
 
 from flatfield.cure.examples import Examples, Progress
+from flatfield.cure.onnx.correct import correct
 from flatfield.cure.onnx.flatten import flatten
 from flatfield.cure.onnx.fuse import fuse
 from flatfield.cure.onnx.fuse import plan as fuse_plan
@@ -19,6 +20,7 @@ from flatfield.cure_report import CurePlan, How
 Method = Callable[[CurePlan, onnx.ModelProto, Examples, Progress], tuple[onnx.ModelProto, tuple[str, ...]]]
 
 METHODS: dict[How, Method] = {
+    "correct": correct,
     "flatten": flatten,
     "fuse": fuse,
     "icnr": icnr,

@@ -8,6 +8,7 @@ from torch import nn
 
 from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.pytorch.blur import blur
+from flatfield.cure.pytorch.correct import correct
 from flatfield.cure.pytorch.flatten import flatten
 from flatfield.cure.pytorch.fuse import fuse
 from flatfield.cure.pytorch.icnr import icnr
@@ -18,6 +19,7 @@ from flatfield.cure_report import CurePlan, How
 Method = Callable[[CurePlan, nn.Module, Examples, Progress], tuple[nn.Module, tuple[str, ...]]]
 
 METHODS: dict[How, Method] = {
+    "correct": correct,
     "flatten": flatten,
     "recover": recover,
     "resize": resize,
