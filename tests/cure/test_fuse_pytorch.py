@@ -141,6 +141,7 @@ def test_one_upsampling_before_several_convolutions() -> None:
     assert_same(module, fused, x)
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # PyTorch's own, when it puts a program together again
 def test_an_exported_program_is_fused_too() -> None:
     module, x = (
         nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 4, 3, padding=1)).eval(),

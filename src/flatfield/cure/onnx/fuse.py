@@ -33,6 +33,7 @@ class Row:
     resize: NodeProto
     between: tuple[NodeProto, ...]
     conv: NodeProto
+    kernel: Ints
     enlarged: Enlarging
     spread: Spread
     mode: str
@@ -46,8 +47,7 @@ class Row:
     @property
     def multiply_adds(self) -> tuple[int, int]:
         """For each input position and pair of channels: as it is, and fused."""
-        kernel = whole_numbers(self.conv, "kernel_shape", ())
-        return math.prod(self.enlarged.scale) * math.prod(kernel), self.spread.multiply_adds
+        return math.prod(self.enlarged.scale) * math.prod(self.kernel), self.spread.multiply_adds
 
 
 def plan(model: onnx.ModelProto, target: str) -> CurePlan:
@@ -165,7 +165,8 @@ def _row(graph: Graph, node: NodeProto) -> Row:
     if not standard(reader, "Conv") or reader.input[0] != last.output[0]:
         raise NotFoldableError(f"what it enlarges goes to {reader.op_type}, not straight to a convolution")
     spread, mode, small = _folded(graph, reader, enlarged, padding, mode)
-    return Row(node, tuple(between), reader, enlarged, spread, mode, small)
+    kernel = tuple(weights(graph, reader)[0].shape[2:])
+    return Row(node, tuple(between), reader, kernel, enlarged, spread, mode, small)
 
 
 def _only_reader(graph: Graph, node: NodeProto) -> NodeProto:
