@@ -55,5 +55,6 @@ def css_variables(palette: Palette) -> str:
         "paper": palette.paper, "ink": palette.ink, "muted": palette.muted, "line": palette.line,
         "accent": palette.accent, "first": palette.series[0], "second": palette.series[1],
         "faint": palette.ramp[0], "soft": palette.ramp[1], "strong": palette.ramp[-1],
+        "lit": LIT,
     }  # fmt: skip
     return ";".join(f"--{name}:{colour}" for name, colour in named.items())
