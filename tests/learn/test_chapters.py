@@ -99,7 +99,7 @@ def test_stack_of_deconvolutions(page: Any, turn: Turn, said: Said, kind: str) -
     rows = page.locator("#yours tbody tr")
     assert rows.count() == 2
     period = "6 × 6"  # noqa: RUF001 - as it is shown
-    assert rows.nth(1).locator("td").all_inner_texts()[4:] == [period, f"{unevenness(tile.reshape(-1, 1, 1)):.3f}"]
+    assert rows.nth(1).locator("td").all_inner_texts()[5:] == [period, f"{unevenness(tile.reshape(-1, 1, 1)):.3f}"]
     assert rows.nth(0).locator("td").all_inner_texts()[2] == "1..4"
 
 

@@ -15,7 +15,7 @@ from flatfield.figures.damping import damping_rows
 from flatfield.figures.flat_pair import pair_rows
 from flatfield.figures.gain_map import gain_rows
 from flatfield.figures.lanes import label_rows, lane_rows
-from flatfield.figures.painted import painted_rows
+from flatfield.figures.painted import painted_line_rows, painted_rows
 from flatfield.figures.ribbons import ribbon_rows
 from flatfield.figures.spectrum_lines import spectrum_rows
 from flatfield.figures.upsamplers import upsampler_kernels
@@ -63,6 +63,7 @@ def test_uniform(
 def test_painted(turn: Turn, shown: Shown, kernel: int, stride: int, painted: int) -> None:
     turn("overlap", kernel=kernel, stride=stride, painted=painted)
     same(shown("overlap-painted", "cells"), painted_rows(kernel, stride, side=4, painted=painted))
+    same(shown("overlap-line", "cells"), painted_line_rows(kernel, stride, side=4, painted=painted))
 
 
 @pytest.mark.parametrize("kind", ["random", "ones", "bilinear"])

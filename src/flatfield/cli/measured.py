@@ -80,7 +80,9 @@ def show(tally: Tally, *outputs: Path) -> None:
         console.print(f"{printable(row.file)}: {printable(row.error or '')}", style="red", markup=False, soft_wrap=True)
     counts = f"{tally.files} measured, {tally.with_grid} with a grid, {tally.errors} not readable"
     counts += f", {tally.before} done before" if tally.before else ""
-    console.print(counts + "".join(f"; written: {printable(str(path))}" for path in outputs), markup=False)
+    console.print(
+        counts + "".join(f"; written: {printable(str(path))}" for path in outputs), markup=False, soft_wrap=True
+    )
 
 
 def cells(row: Row) -> tuple[str, str, str, str, str]:

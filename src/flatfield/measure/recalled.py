@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 
+from flatfield.measure.cluster import row_of
 from flatfield.measure.ledger import Ledger
 from flatfield.measure.rows import Row
 
@@ -20,13 +20,3 @@ def recalled(ledger: Ledger) -> Iterator[Row]:
                 continue  # a kill between rename and removal leaves parts that the table already holds
             told.add(values["file"])
             yield row_of(values)
-
-
-def row_of(values: dict[str, Any]) -> Row:
-    """Make a row of its plain values again.
-
-    >>> row_of(Row("a.png", periods=(2,)).plain()).periods
-    (2,)
-    """
-    kept: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return Row(**kept)
