@@ -35,7 +35,7 @@ def name(page: Path) -> str:
     "page", [page for page in PAGES if {"python", "console"} & dict(fences(page)).keys()], ids=name
 )
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From top to bottom in one folder: sessions give what they show, a script prints the text behind it, a command too."""
+    """Top to bottom, in one folder: sessions give what they show; scripts and commands print the text below them."""
     pytest.importorskip("torch")
     _write_model(tmp_path / "model.onnx")
     monkeypatch.chdir(tmp_path)
@@ -92,6 +92,17 @@ def test_generated_pages() -> None:
     table = names["_table"]
     assert callable(table)
     assert re.findall(r"\[(\w+)\]\(\1\.md\)", table()) == [rule.code for rule in RULES]
+
+
+def test_the_picture_of_the_readme_is_what_the_networks_draw() -> None:
+    pytest.importorskip("torch")
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    names: dict[str, object] = {"__file__": str(DOCS / "before_after.py"), "__name__": "before_after"}
+    exec((DOCS / "before_after.py").read_text("utf-8").replace("from __future__ import annotations\n", ""), names)
+    picture = names["picture"]
+    assert callable(picture)
+    kept = np.asarray(image.open(DOCS / "before-after.png"), dtype=int)
+    assert np.abs(kept - picture()).max() <= 1  # another order of additions may round the other way
 
 
 def _write_model(path: Path) -> None:
