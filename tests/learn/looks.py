@@ -1,6 +1,6 @@
-"""Small pictures of the pages, kept in `looks/`: `PYTHONPATH=. python tests/learn/looks.py` takes them again; look at them.
+"""Small pictures of the pages, kept in `looks/`: `python tests/learn/looks.py` takes them again; look at them.
 
-The pages are set in the fonts that Matplotlib ships, so that lines break at the same words on every machine.
+The pages are set in fonts that Matplotlib ships, unhinted, so that lines break at the same words on every machine.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ def _pinned(html: str) -> str:
     for name, stacks in _STACKS.items():
         for stack in stacks:
             html = html.replace(stack, name if '"' in stack else name.strip('"'))
+    faces.append("* { text-rendering: geometricPrecision !important; }")  # letters as wide as drawn, not as hinted
     return html.replace("</head>", f"<style>{''.join(faces)}</style></head>", 1)
 
 
@@ -181,7 +182,7 @@ def take_again() -> None:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", *sys.argv[1:]])
         for name, picture in taken(browser, pages(Path(folder))):
             image = Image.fromarray(picture.round().astype(np.uint8))
-            image.quantize(_COLOURS, dither=Image.Dither.NONE).save(KEPT / f"{name}.png", optimize=True)
+            image.quantize(_COLOURS, kmeans=2, dither=Image.Dither.NONE).save(KEPT / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ pytest.importorskip("matplotlib", reason="Matplotlib, whose fonts the pages are 
 from .looks import KEPT, apart, kept, opened, pages, small, taken
 
 _TOLERANCE = 12.0
+"""Grey levels in the worst square. Measured: 1.0 to 4.4 on the machine that took the pictures (the palette they are
+kept in), the same without subpixel text, and 1.0 to 8.7 where no font is installed but a serif one (`STIXGeneral`),
+which the labels of charts inside pictures are then set in. 1.4 times the largest; the faults below stand at 18 or more."""
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +42,13 @@ def shown(browser: Any, files: dict[str, Path]) -> Iterator[dict[str, Any]]:
     ("learn-overlap", '[data-chart="overlap-line"] { visibility: hidden }'),
     ("learn-stack", '[data-chart="stack-damping"] .mark-rect path:first-child { fill: #c2689f }'),
     ("learn-gather", "#gather figcaption { font-size: 1.1rem }"),
-    ("learn-uniform", "#uniform .controls { background: none; border: none }"),
+    ("learn-uniform", "#uniform .controls { flex-direction: column }"),
     ("learn-header", ".hero img { image-rendering: auto }"),
     ("learn-yours", ".code button { position: static }"),
     ("check", ".bar rect:not(.track) { width: 0 }"),
-    ("check", ".map text { display: none }"),
-    ("measure", ".framed span { display: none }"),
-    ("measure", ".beside { display: block }"),
+    ("check", ".map text { display: none !important }"),
+    ("measure", ".framed span { display: none !important }"),
+    ("measure", ".beside { display: block !important }"),
 ])  # fmt: skip
 def test_a_fault_is_seen(shown: dict[str, Any], name: str, fault: str) -> None:
     title, _, place = name.partition("-")

@@ -15,7 +15,7 @@ from flatfield.measure.ledger import Ledger
 from flatfield.measure.pooled_spectrum import pooled_spectrum, sample_spectrum
 from flatfield.measure.recalled import recalled
 from flatfield.measure.rows import Row, Settings, measure_files
-from flatfield.measure.survey import SHOWN, WORST, Survey
+from flatfield.measure.survey import DRAWN, SHOWN, WORST, Survey
 
 SETTINGS = Settings(periods=(2, 4, 8))
 
@@ -57,9 +57,11 @@ def test_the_worst_and_the_median(survey: Survey, files: list[str]) -> None:
     found = survey.results()
     assert [one.row.file for one in found.worst] == files[9 : 9 - WORST : -1]
     assert all(one.view is not None and one.periods == (4,) for one in found.worst)
-    # thirty in a row: the middle is the twelfth to the nineteenth of the twenty without a grid, by strength
-    clean = sorted((row for row in measure_files(files[10:], SETTINGS)), key=lambda row: row.strength or 0.0)
-    assert [one.row for one in found.median] == clean[13:16]
+    # thirty in a row, twenty without a grid: the middle one is the sixteenth of those, by strength
+    clean = sorted(measure_files(files[10:], SETTINGS), key=lambda row: row.strength or 0.0)
+    middle = clean[15].strength or 0.0
+    nearest = sorted(clean, key=lambda row: (abs((row.strength or 0.0) - middle), row.file))
+    assert [one.row for one in found.median] == nearest[:3]
 
 
 def test_a_picture_that_has_gone_is_told(tmp_path: Path, files: list[str]) -> None:
@@ -102,16 +104,31 @@ def test_the_pooled_spectrum_shows_what_all_share(sizes: list[tuple[int, int]]) 
 
 
 def test_little_is_kept_of_many_files() -> None:
-    """A million files must fit: of each one its name, which the caller has anyway, and 9 bytes with room to grow."""
-    names = [f"{i:07d}.png" for i in range(20_000)]
+    """A million files must fit: of each one 8 bytes, with an eighth of room to grow, beside what does not grow."""
+    many = 50_000
     survey = Survey(SETTINGS)
     tracemalloc.start()
-    for i, name in enumerate(names):
-        survey.add(Row(name, kind="picture", periods=(4,) if i % 2 else (), strength=i / 1000, p_values=(0.1,) * 15))
+    for i in range(many):
+        row = Row(
+            f"{i:07d}.png", kind="picture", periods=(4,) if i % 2 else (), strength=i / many, p_values=(0.1,) * 15
+        )
+        survey.add(row)
     kept = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert kept < 40 * len(names)
+    assert kept < 9 * many + DRAWN * 250 + SHOWN * 2000
     assert len(survey.strongest) == SHOWN
+    assert len(survey.drawn) == DRAWN
+    # drawn with the same probability early and late: the mean of n uniform numbers is 1/2, give or take 4 / sqrt(12 n)
+    assert np.mean([strength for _, strength, _ in survey.drawn]) == pytest.approx(0.5, abs=4 / np.sqrt(12 * DRAWN))
+    assert survey.results().spectrum is None  # none of them is there any more
+
+
+def test_many_at_the_median(files: list[str]) -> None:
+    """Most with a grid: the middle is one of those."""
+    survey = Survey(SETTINGS)
+    for row in measure_files(files[:12], SETTINGS):
+        survey.add(row)
+    assert [one.row.periods for one in survey.results().median] == [(4,)] * 3
 
 
 def test_rows_come_back_from_the_table(tmp_path: Path, files: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,16 +52,19 @@ class Results:
     failed: tuple[Row, ...]
 
 
-def bins(strengths: Iterable[float], found: Iterable[bool], edges: NDArray[np.float64]) -> tuple[Bin, ...]:
-    """Count strengths between edges; what lies beyond them counts in the first and last bin, empty ends are cut off.
+def bins(strengths: tuple[Sequence[float], Sequence[float]], edges: NDArray[np.float64]) -> tuple[Bin, ...]:
+    """Count strengths of files with a grid, and of those without, between edges.
 
-    >>> bins([0.9, 1.1, 1.2], [False, True, True], np.array([0.0, 0.5, 1.0, 1.5, 2.0]))
+    What lies beyond the edges counts in the first and last bin; empty ends are cut off.
+
+    >>> bins(([1.1, 1.2], [0.9]), np.array([0.0, 0.5, 1.0, 1.5, 2.0]))
     (Bin(low=0.5, high=1.0, with_grid=0, without=1), Bin(low=1.0, high=1.5, with_grid=2, without=0))
     """
-    values = np.fromiter(strengths, dtype=np.float64)
-    grid = np.fromiter(found, dtype=bool, count=values.size)
-    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, edges.size - 2)
-    with_grid, without = (np.bincount(place[which], minlength=edges.size - 1) for which in (grid, ~grid))
+    last = edges.size - 2
+    with_grid, without = (
+        np.bincount(np.clip(np.searchsorted(edges, kind, side="right") - 1, 0, last), minlength=last + 1)
+        for kind in strengths
+    )
     used = np.flatnonzero(with_grid + without)
     if not used.size:
         return ()
