@@ -11,7 +11,7 @@ demo: $(STAMP)
 
 # one thread each: small tensors on many threads wait for each other more than they compute
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock
+
 FOLDER = Path(__file__).parents[1] / ".cache" / "peers"
 REQUIREMENTS = (
     "diffusers==0.42.1", "transformers==5.23.0", "monai==1.6.1",
@@ -28,6 +30,12 @@ class NotFetchedError(RuntimeError):
 
 def fetch() -> Path:
     """Fetch the packages once, without a second torch; raises `NotFetchedError` where that fails."""
+    FOLDER.parent.mkdir(exist_ok=True)
+    with FileLock(FOLDER.parent / "peers.lock"):
+        return _fetch()
+
+
+def _fetch() -> Path:
     stamp, wanted = FOLDER / ".fetched", "\n".join(REQUIREMENTS)
     if stamp.is_file() and stamp.read_text() == wanted:
         return FOLDER

@@ -1,4 +1,4 @@
-"""The house: imports only go down, and five parts of it never see a deep-learning framework."""
+"""The house: imports only go down, and some parts of it never see a deep-learning framework."""
 
 from __future__ import annotations
 
@@ -21,19 +21,22 @@ FLOORS = (
     ("rules", "probe", "render"),
     ("targets",),
     ("readers", "nn", "measure", "examples"),
-    ("network", "report"),
+    ("network", "report", "cure_report"),
+    ("record",),
     ("core",),
 )
 """From the roof to the ground; a part imports itself and what lies lower."""
 
 BESIDE = {
+    ("cure_report", "report"),  # a cure tells what the probe found before and after
     ("render", "rules"),  # SARIF carries the manuals of the rules
     ("report", "render"),  # a notebook asks the report itself how it looks
     ("learn", "figures"),  # the page is made of charts
+    ("lab", "figures"),  # and so is the laboratory's report
 }
 """Imports between two parts of one floor, each with its reason."""
 
-PURE = ("core", "network", "report", "rules", "render")
+PURE = ("core", "record", "network", "report", "cure_report", "rules", "render")
 FRAMEWORKS = {"torch", "torchvision", "onnx", "onnxruntime", "tensorflow", "keras", "jax", "flax", "lightning"}
 
 

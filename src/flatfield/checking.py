@@ -12,6 +12,7 @@ from typing import Any
 
 from flatfield import __version__
 from flatfield.network import Layer, Network
+from flatfield.probe.unhonoured import NoGridError, UnknownLayerError, missed
 from flatfield.report import LayerReport, OverlapRange, ProbeReport, Report, UnreadReport
 from flatfield.rules import RULES, Rule, examine
 from flatfield.targets import Opened, open_model
@@ -25,12 +26,14 @@ def check(
     rules: Sequence[Rule] = RULES,
     fake: bool = False,
     probe: bool = True,
+    at: str = "",
 ) -> Report:
     """Find uneven upsampling in a model: a PyTorch module with its example inputs, or anything the command takes.
 
     `model` is an `nn.Module`, a path to `.onnx` or `.pt2`, `"package.module:factory"` or `"example:NAME"`. It is run
-    on a flat field too, unless `probe=False`. Raises `UnreadableError` (a `ValueError`) where a target can't be
-    read; what a module raises, it raises here.
+    on a flat field too, unless `probe=False`; `at` names the layer where that begins. Raises `UnreadableError` (a
+    `ValueError`) where a target can't be read, `ValueError` where no probe can begin `at` that layer; what a module
+    raises, it raises here.
 
     >>> [finding.code for finding in check("example:deconv-last").findings]
     ['FF001', 'FF008', 'FF008', 'FF009']
@@ -43,23 +46,26 @@ def check(
         network = reader.read_module(model, inputs, target=type(model).__name__, fake=fake)
         opened = Opened(network, model, tuple(inputs))
     report = report_on(opened.network, rate=rate, rules=rules)
-    return with_probe(report, opened) if probe and not fake else report
+    return with_probe(report, opened, at=at) if probe and not fake else report
 
 
-def with_probe(report: Report, opened: Opened) -> Report:
+def with_probe(report: Report, opened: Opened, *, at: str = "") -> Report:
     """Add what the model makes of a flat field; a model that can't be probed is listed with the reason.
 
-    Without ONNX Runtime an ONNX file is not run, and nothing is added.
+    Without ONNX Runtime an ONNX file is not run, and nothing is added. Raises `ValueError` where `at` names no layer
+    that the flat field can begin at.
     """
     home = "onnx_profile" if isinstance(opened.model, Path) else "profile"
     if isinstance(opened.model, Path) and importlib.util.find_spec("onnxruntime") is None:
         return report
     prober = importlib.import_module(f"flatfield.probe.{home}")
     try:
-        found: ProbeReport | None = prober.probe_opened(opened, rate=report.rate)
+        found: ProbeReport | None = prober.probe_opened(opened, at=at, rate=report.rate)
     except Exception as error:  # somebody's model, in a run it was not made for
-        reason = " ".join(str(error).split())[:300] or "no message"
-        failed = UnreadReport("probe", type(error).__name__, f"the run on a flat field failed: {reason}")
+        if at and isinstance(error, NoGridError | UnknownLayerError):
+            raise
+        failed = missed("probe", error)
+        failed = replace(failed, reason=f"the run on a flat field failed: {failed.reason}")
         return replace(report, unread=(*report.unread, failed))
     return replace(report, probe=found)
 

@@ -235,3 +235,22 @@ class Network:
             if layer.name not in reached and any(name in reached for name in layer.inputs):
                 return layer
         return None
+
+    def smoothed(self, source: Layer) -> bool:
+        """True where the only reader of a layer stands right behind it and removes its grid: the two draw none."""
+        reader, *others = [layer for layer in self.layers if source.name in layer.inputs] or [source]
+        alone = (
+            not others and source.name not in self.outputs and (reader.inputs, reader.between) == ((source.name,), ())
+        )
+        return alone and reader.removes(source.stride)
+
+    def evens_gradient(self, layer: Layer) -> bool:
+        """True where a flat gradient behind a strided gather is flat in front of it, too.
+
+        Backwards a layer weighs phases by the same sums of taps as forwards, so what `removes` a period removes it on
+        both ways: the layer's own weights, or a blur of stride 1 right in front.
+        """
+        if layer.removes(layer.stride):
+            return True
+        front = [other for other in self.layers if (other.name,) == layer.inputs]
+        return not layer.between and any(set(other.stride) == {1} and other.removes(layer.stride) for other in front)

@@ -6,22 +6,16 @@ lose nothing, and every renderer takes a `Report`.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import json
-import math
-import types
-import typing
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from flatfield.core.taps import Ints, Pairs
+from flatfield.record import from_json, to_json
 
 SCHEMA_VERSION = 1
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -128,11 +122,11 @@ class GradientReport:
 class ProbeReport:
     """What the network made of a flat field.
 
-    `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's (None: no output has
-    positions); `start` is where the flat field began, "input" or a layer; `tile` is one period of the output,
-    (channels, *space) flattened, with its shape in `tile_shape` (empty where it is too large to list).
-    `ramp` is the grid on a ramp, relative to its rise over a period; `stripes` the unevenness along stripes; None
-    where they could not be run.
+    `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's (None: none has positions; an
+    empty period: not exact, and none was seen); `start` is where the flat field began, "input" or a layer; `tile` is
+    one period of the output, (channels, *space) flattened, with its shape in `tile_shape` (empty where too large).
+    `ramp` is the grid on a ramp, relative to its rise over a period; `stripes` the unevenness along stripes. What was
+    not honoured is in `unhonoured`, runs ("ramp", "stripes", "gradient") that could not be made are in `missing`.
     """
 
     unevenness: float | None = None
@@ -147,6 +141,7 @@ class ProbeReport:
     stripes: float | None = None
     gradient: GradientReport | None = None
     unhonoured: tuple[UnreadReport, ...] = ()
+    missing: tuple[UnreadReport, ...] = ()
 
     @property
     def guilty(self) -> ProbeLayerReport | None:
@@ -184,73 +179,9 @@ class Report:
 
     def to_json(self) -> str:
         """Write the report as JSON (RFC 8259; no NaN, no infinity), keys in the order of the fields."""
-        ordered = {"schema_version": self.schema_version, **dataclasses.asdict(self)}
-        return json.dumps(ordered, indent=2, allow_nan=False) + "\n"
+        return to_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> Report:
         """Read a report that `to_json` wrote; raises `ValueError` that names what is wrong."""
-        try:
-            data = json.loads(text, parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"not a flatfield report: not JSON ({error}); write one with -o report.json") from None
-        if not isinstance(data, dict) or "schema_version" not in data:
-            raise ValueError("not a flatfield report: no schema_version; write one with -o report.json")
-        if data["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(
-                f"report has schema_version {data['schema_version']!r}, this flatfield reads {SCHEMA_VERSION}; "
-                "check the model again with this version"
-            )
-        return _decode_record(data, cls, "report")
-
-
-def _decode(data: Any, kind: Any, where: str) -> Any:
-    """Rebuild dataclasses, tuples, options and plain values as the annotation `kind` says."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind):
-        return _decode_record(data, typing.cast("type[Any]", kind), where)
-    if origin is tuple:
-        if not isinstance(data, list):
-            raise ValueError(f"not a flatfield report: {where} should be a list")
-        kinds = [arguments[0]] * len(data) if arguments[-1] is Ellipsis else list(arguments)
-        if len(kinds) != len(data):
-            raise ValueError(f"not a flatfield report: {where} should hold {len(kinds)} values")
-        return tuple(_decode(item, k, f"{where}[{i}]") for i, (item, k) in enumerate(zip(data, kinds, strict=True)))
-    if origin is types.UnionType:
-        return None if data is None else _decode(data, arguments[0], where)
-    if origin is Literal:
-        if data not in arguments:
-            raise ValueError(f"not a flatfield report: {where} is {data!r}, should be one of {', '.join(arguments)}")
-        return data
-    if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
-        return _finite(data, where)
-    if not isinstance(data, kind) or isinstance(data, bool):
-        raise ValueError(f"not a flatfield report: {where} should be {kind.__name__}, is {data!r:.60}")
-    return data
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a number")
-
-
-def _finite(number: float, where: str) -> float:
-    try:
-        wide = float(number)
-    except OverflowError:
-        wide = math.inf
-    if not math.isfinite(wide):
-        raise ValueError(f"not a flatfield report: {where} is too large a number")
-    return wide
-
-
-def _decode_record(data: Any, kind: type[_T], where: str) -> _T:
-    if not isinstance(data, dict):
-        raise ValueError(f"not a flatfield report: {where} should be an object")
-    kinds = typing.get_type_hints(kind)
-    unknown = sorted(data.keys() - kinds.keys())
-    if unknown:
-        raise ValueError(f"not a flatfield report: {where} has an unknown field {unknown[0]!r}")
-    try:
-        return kind(**{name: _decode(value, kinds[name], f"{where}.{name}") for name, value in data.items()})
-    except TypeError as error:
-        raise ValueError(f"not a flatfield report: {where}: {error}") from None
+        return from_json(text, cls, "report", SCHEMA_VERSION, "write one with -o report.json")

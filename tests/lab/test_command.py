@@ -38,7 +38,7 @@ def test_run_and_report(tmp_path: Path) -> None:
     [
         (["run", "nothing"], "there is no experiment 'nothing'"),
         (["run", "colour", "--scale", "huge"], "there is no scale 'huge'"),
-        (["run", "colour", "--scale", "tiny", "--data", "nowhere"], "nowhere holds 0 pictures"),
+        (["run", "colour", "--scale", "tiny", "--data", "nowhere"], "there is no folder nowhere"),
         (["report", "--runs", "nowhere"], "nowhere holds no run"),
     ],
 )

@@ -1,5 +1,7 @@
 """Photographs, patches and draws."""
 
+import gzip
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from flatfield.lab.datasets import FASHION, MATE, fashion_mnist, mate_backgrounds, photographs_of
 from flatfield.lab.draw import Draw, generator_of
 from flatfield.lab.lattice import set_lattice
 from flatfield.lab.patches import Patches, tiled, to_bytes, to_tensor
@@ -75,3 +78,48 @@ def test_refusals_name_the_file_and_the_size(tmp_path: Path) -> None:
         folder(tmp_path)
     with pytest.raises(ValueError, match=r"20 x 10 .* has no patch of 32 x 32"):
         Patches([np.zeros((10, 20, 3), np.uint8)], 32)
+
+
+def write_idx(path: Path, articles: np.ndarray, magic: int = 0x803) -> None:
+    path.write_bytes(gzip.compress(struct.pack(">4I", magic, *articles.shape) + articles.tobytes()))
+
+
+def test_articles_lie_at_every_phase_each_of_them_once(tmp_path: Path) -> None:
+    """Of 64 phases, 960 random places leave none out but for 64 (63/64)^960 = 2e-5; the places are fixed by a seed."""
+    articles = np.full((960, 28, 28), 1, np.uint8)
+    articles[:, 0, 0] = 200
+    for part in ("train", "t10k"):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte.gz", articles)
+    photographs = fashion_mnist(tmp_path)
+    corners = np.argwhere(np.stack(photographs.training)[..., 0] == 200)
+    assert len(corners) == 960
+    assert len({tuple(place) for place in (corners[:, 1:] % 8).tolist()}) == 64
+    assert not np.array_equal(photographs.training[0], photographs.held_out[0])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"plain", gzip.compress(b"short"), gzip.compress(struct.pack(">4I", *[7] * 4))]
+)
+def test_a_broken_idx_file_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz (can't be read|is no IDX file)"):
+        fashion_mnist(tmp_path)
+
+
+def test_data_that_is_nowhere_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="apt install dataset-fashion-mnist"):
+        fashion_mnist(tmp_path / "absent")
+    with pytest.raises(ValueError, match="apt install mate-backgrounds"):
+        mate_backgrounds(tmp_path / "absent")
+    with pytest.raises(ValueError, match=r"there is no folder .*; --data takes a folder, mate-backgrounds or fashion-"):
+        photographs_of(str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize(("place", "name"), [(MATE, "mate-backgrounds"), (FASHION, "fashion-mnist")])
+def test_the_data_sets_have_no_lattice_of_their_own(place: Path, name: str) -> None:
+    if not place.is_dir():
+        pytest.skip(f"Debian's {name} is not installed")
+    photographs = photographs_of(name)
+    for pictures in (photographs.training, photographs.held_out):
+        assert set_lattice(tiled(pictures, 64, 40)).found == ()
+        Patches(pictures, 32)

@@ -1,6 +1,7 @@
 """Every experiment end to end at a tiny scale, and again after a kill."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,14 +112,25 @@ def test_the_report(runs: Path, tmp_path: Path) -> None:
         assert f"## {experiment.name}" in page
         assert str(experiment.judge(RunFolder(runs / experiment.name).rows())) in page
     linked = [part.split(")")[0] for part in page.split("](")[1:] if not part.startswith("#")]
-    assert linked
-    assert all((tmp_path / "page" / name).exists() for name in linked)
+    linked += re.findall(r'(?:src|srcset)="([^"]+)"', page)
+    assert any(name.endswith("-dark.svg") for name in linked)
+    assert {name for name in linked if not (tmp_path / "page" / name).exists()} == set()
+    assert all(len(words) > 20 for words in re.findall(r'alt="([^"]*)"', page))
     if (runs / "inclusion").exists():
         small = next((runs / "inclusion" / "pictures").glob("gan.last.*.png"))
-        large = next((tmp_path / "page").glob("inclusion-gan.last.*.png"))
-        with Image.open(small) as a, Image.open(large) as b:
-            assert (a.width * 4, a.height * 4) == b.size
+        with Image.open(small) as a, Image.open(tmp_path / "page" / "inclusion-gan-last.png") as b:
+            assert b.size == (4 * (2 * 34 - 2), 4 * 32)  # the first and the sixth of eight
             assert a.getpixel((5, 7)) == b.getpixel((23, 31))
+            assert a.getpixel((5 * 34 + 1, 3)) == b.getpixel((4 * 35, 12))
+
+
+def test_charts_name_what_is_measured() -> None:
+    for experiment in EXPERIMENTS:
+        named = {name for names in experiment.charts for name in names}
+        assert named <= {column.name for column in experiment.measured}, experiment.name
+        assert named or experiment.by
+        cells = experiment.cells(scale_named("cpu"))
+        assert set(experiment.lines) <= {cell.variant for cell in cells}
 
 
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.fetching import CACHE, lock
 
 Pixels = NDArray[np.uint8]
-CACHE = Path(__file__).parents[2] / ".cache"
 MATE = CACHE / "mate"
 #: FreshFlower carries a grid of 16.0 pixels of its own, which the test finds at every scale.
 LEFT_OUT = ("FreshFlower",)
@@ -28,8 +28,9 @@ SCALES = (4.7, 5.7, 6.9)
 def mate_files() -> list[Path]:
     """Unpack Debian's mate-backgrounds into the cache; skip where neither it nor the network is there."""
     place = MATE / "usr/share/backgrounds/mate"
-    if not place.is_dir():
-        fetch("mate-backgrounds", MATE)
+    with lock("mate"):
+        if not place.is_dir():
+            fetch("mate-backgrounds", MATE)
     nature = [p for p in sorted((place / "nature").glob("*.jpg")) if p.stem not in LEFT_OUT]
     return [*nature, place / "abstract/Elephants_5640x3172.jpg"]
 

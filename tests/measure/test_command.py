@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import typer
 from PIL import Image
@@ -70,12 +73,14 @@ def test_exit_status(folder: Path, tmp_path: Path) -> None:
         ([".", "-o", "a.csv", "-o", "b.csv"], "give one table"),
         ([".", "-o", "missing/a.html"], "missing/a.html can't be written: No such file or directory"),
         ([".", "-o", "."], "ending '' is no format"),
+        ([".", "--map", "file"], "--map file: it is a file"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
     status, text = run(*arguments)
     assert status == 2
     assert told in text
@@ -83,7 +88,6 @@ def test_bad_usage_is_one_line_and_status_2(
 
 
 def test_rows_are_written_and_gone_on_from(folder: Path, tmp_path: Path) -> None:
-    pl = pytest.importorskip("polars")
     output = tmp_path / "rows.parquet"
     run(folder / "deep", "-o", output)
     assert pl.read_parquet(output).height == 20
@@ -125,6 +129,50 @@ def test_a_page_needs_its_libraries_before_anything_is_measured(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_was_measured_before_counts(folder: Path, tmp_path: Path) -> None:
+    """Ten of forty have a grid and one can't be read, whichever run found that."""
+    output = tmp_path / "rows.parquet"
+    assert run(folder, "-o", output, "--fail-on", "0.001")[0] == 1
+    status, text = run(folder, "-o", output, "--fail-on", "0.001")
+    assert status == 1
+    assert "0 measured" in text
+    assert "41 done before (10 with a grid, 1 not readable)" in " ".join(text.split())
+    assert run(folder, "-o", output)[0] == 3
+
+
+def test_names_that_are_no_text_are_measured_once(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "names"
+    place.mkdir()
+    try:
+        (place / os.fsdecode(b"caf\xe9.png")).write_bytes((folder / "00.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system only takes names that are UTF-8")
+    output = tmp_path / "rows.parquet"
+    assert run(place, "-o", output)[0] == 0
+    assert pl.read_parquet(output)["file"].to_list() == [f"{place}/caf\\udce9.png"]
+    assert "0 measured" in run(place, "-o", output)[1]
+
+
+DEADLY = """
+import os
+from flatfield.measure import rows
+read = rows.read_picture
+rows.read_picture = lambda path, *more: os._exit(9) if "deadly" in str(path) else read(path, *more)
+"""
+
+
+def test_a_file_that_kills_its_process_gets_a_row(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DEADLY)  # every process that the pool starts runs it first
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    files = [str(folder / "00.png"), str(tmp_path / "deadly.png")]
+    told = {row.file: row for rows in measure_folder(files, Settings(), workers=2) for row in rows}
+    assert set(told) == set(files)
+    killed = [row.file for row in told.values() if row.error and "killed the process" in row.error]
+    assert killed == [str(tmp_path / "deadly.png")]
+
+
 def test_processes_give_the_same_rows(folder: Path) -> None:
     files = sorted(find_files([str(folder)]))
     spread = {row.file: row for rows in measure_folder(files, Settings(), workers=2) for row in rows}
@@ -134,8 +182,10 @@ def test_processes_give_the_same_rows(folder: Path) -> None:
         assert spread[row.file].error == row.error
 
 
-def test_patterns_and_folders_are_searched(folder: Path) -> None:
+def test_patterns_and_folders_are_searched(folder: Path, tmp_path: Path) -> None:
     assert len(list(find_files([str(folder)]))) == 41
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    assert list(find_files([str(tmp_path)])) == [str(tmp_path / "gone.png")]
     assert len(list(find_files([str(folder / "**" / "*.png")]))) == 41
     assert list(find_files([str(folder / "notes.txt")])) == [str(folder / "notes.txt")]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
-from flatfield.measure import plant
+from flatfield.measure import plant, rows
 from flatfield.measure.media import LIMIT, read_picture
 from flatfield.measure.rows import Settings, kind_of, measure_files
 
@@ -99,6 +100,10 @@ def broken(folder: Path) -> dict[Path, str]:
     for name, data in texts.items():
         (folder / name).write_bytes(data)
     (folder / "whole.png").unlink()
+    sound = np.random.default_rng(0).normal(0, 0.05, 32000)
+    for name, length in (("torn.wav", 44 + 32000), ("torn.ogg", 9000)):
+        soundfile.write(folder / name, sound, 16000)
+        (folder / name).write_bytes((folder / name).read_bytes()[:length])
     bomb(folder / "giga.png", 40_000, 40_000)
     bomb(folder / "large.png", 12_000, 12_000)
     told = {
@@ -120,6 +125,8 @@ def broken(folder: Path) -> dict[Path, str]:
         "nan.npy": "NaN or infinite",
         "large.png": "12000 x 12000 pixels are more than the limit",
         "missing.png": "No such file",
+        "torn.wav": "it is truncated: 32000 bytes of samples, not 64000",
+        "torn.ogg": "it is truncated: its last page is missing",
     }
     told["giga.png"] = "40000 x 40000 pixels are more|larger than 100000000 pixels"
     return {folder / name: text for name, text in told.items()}
@@ -128,18 +135,55 @@ def broken(folder: Path) -> dict[Path, str]:
 def test_what_is_broken_gets_a_row_and_the_rest_is_measured(tmp_path: Path) -> None:
     wrong = broken(tmp_path)
     good = save(RGB, tmp_path / "good.png")
-    rows = measure_files([*map(str, wrong), str(good)])
-    assert [r.file for r in rows] == [*map(str, wrong), str(good)]
-    for told, (path, text) in zip(rows, wrong.items(), strict=False):
+    measured = measure_files([*map(str, wrong), str(good)])
+    assert [r.file for r in measured] == [*map(str, wrong), str(good)]
+    for told, (path, text) in zip(measured, wrong.items(), strict=False):
         assert told.error is not None, path.name
         assert "\n" not in told.error
         assert any(part in told.error for part in text.split("|")), (path.name, told.error)
-    assert rows[-1].periods == (2,)
+    assert measured[-1].periods == (2,)
 
 
 def test_the_limit_can_be_moved(tmp_path: Path) -> None:
     assert "limit of 4000" in str(row(save(RGB, tmp_path / "a.png"), limit=4000).error)
     assert LIMIT == 100_000_000
+
+
+def test_the_limit_may_be_above_pillows_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(RGB, tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert row(path, limit=5000).error is None
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_a_phones_jpeg_with_its_preview_is_one_picture(tmp_path: Path) -> None:
+    RGB.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[RGB.resize((32, 32))], quality=98)
+    told = row(tmp_path / "a.jpg")
+    assert (told.error, told.periods, told.width, told.jpeg_grid) == (None, (2,), 64, True)
+
+
+def test_labels_beside_pictures_are_passed_over(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", pictures=np.stack([BOARD] * 4), labels=np.arange(4), latent=np.zeros((4, 100)))
+    assert (row(tmp_path / "a.npz").error, row(tmp_path / "a.npz").pictures) == (None, 4)
+    np.savez(tmp_path / "b.npz", labels=np.arange(4))
+    assert "no batch of pictures" in row(tmp_path / "b.npz").error
+
+
+def test_a_map_does_not_change_the_row(tmp_path: Path) -> None:
+    large = np.random.default_rng(0).normal(128, 20, (300, 260, 3)).round().clip(0, 255).astype(np.uint8)
+    path = save(Image.fromarray(large), tmp_path / "a.png")
+    assert row(path, maps=str(tmp_path / "maps")) == row(path)
+    assert row(path, every_pixel=True).p_value != row(path).p_value
+
+
+def test_many_large_pictures_are_measured_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [str(save(RGB, tmp_path / f"{i}.png")) for i in range(7)]
+    together, held = measure_files(files), []
+    monkeypatch.setattr("flatfield.measure.rows.CHUNK", 3 * BOARD.size)
+    real = rows.picture_rows
+    monkeypatch.setattr(rows, "picture_rows", lambda names, *rest: held.append(len(names)) or real(names, *rest))
+    assert [r.periods for r in measure_files(files)] == [r.periods for r in together]
+    assert held == [4, 3]
 
 
 def test_large_pictures_are_read_as_the_same_strips(tmp_path: Path) -> None:
@@ -170,7 +214,6 @@ def test_batches_are_pooled_in_grey_levels(tmp_path: Path, layout: str, scale: s
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
 def test_sound_files(tmp_path: Path, ending: str) -> None:
-    soundfile = pytest.importorskip("soundfile")
     hum = 0.05 * np.cos(np.pi / 2 * np.arange(32000)) + np.random.default_rng(0).normal(0, 0.05, 32000)
     soundfile.write(tmp_path / f"a.{ending}", np.stack([hum, hum], axis=1), 16000)
     told = row(tmp_path / f"a.{ending}", periods=(2, 4, 8))

@@ -61,6 +61,24 @@ def test_strength_is_told_in_grey_levels(kind: str, strength: float) -> None:
     assert lattice.strength[:, 0] == pytest.approx(strength, rel=0.1)
 
 
+@pytest.mark.parametrize("period", [8, 16])
+def test_a_strong_lattice_of_long_period_keeps_its_strength(period: int) -> None:
+    """Weights that are averaged over less than a period follow its steps; 0.75 is what a square wave may lose."""
+    lattice = measure_lattice(plant(noisy(), period, 20.0))
+    whole = np.sqrt((lattice.strength[:, [period % p == 0 for p in PERIODS]] ** 2).sum(axis=1))
+    assert ((whole > 0.75 * 20) & (whole < 1.1 * 20)).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_constant_ground_says_nothing(scale: float) -> None:
+    """A figure on black, as scans and masks have it: three quarters of the picture carry no lattice and no weight."""
+    picture = np.zeros((1, 1, 128, 128))
+    picture[..., 40:104, 40:104] = plant(noisy(1, 64, 1), 2, 2.0, kind="additive")
+    lattice = measure_lattice(picture * scale, (2, 4))
+    assert lattice.found() == ((2,),)
+    assert lattice.strength[0, 0] == pytest.approx(2.0 * scale, rel=0.1)
+
+
 def test_relative_strength_does_not_change_with_contrast() -> None:
     planted = plant(noisy(), 2, 2.0)
     one, half = (measure_lattice(x, (2,)).relative for x in (planted, planted / 2))

@@ -23,7 +23,9 @@ UPSAMPLERS = {
 }
 DOWNSAMPLERS = {
     "blur pool": (flat.BlurPool2d, (1, 4, 16, 16)),
+    "blur pool by 4": (lambda: flat.BlurPool2d(4), (1, 4, 32, 32)),
     "blur conv": (lambda: flat.BlurConv2d(4, 6, 3, stride=2, padding=1), (1, 4, 16, 16)),
+    "blur conv 3-d": (lambda: flat.BlurConv3d(2, 2, 3, stride=2, padding=1), (1, 2, 8, 8, 8)),
 }
 
 
@@ -59,6 +61,18 @@ def test_downsamplers_send_back_a_flat_gradient(name):
     assert report.probe is not None
     assert report.probe.gradient is not None
     assert report.probe.gradient.unevenness < 1e-6
+    assert not report.findings
+
+
+def test_a_box_behind_the_shuffle_needs_no_icnr():
+    layer = torch.nn.Sequential(flat.SubPixelConv2d(4, 6, 3, icnr=False, blur=True))
+    report = flatfield.check(layer, (torch.randn(1, 4, 8, 8),))
+    assert {finding.code for finding in report.findings} == {"FF007"}  # its zero padding does darken the border
+    assert report.probe is not None
+    assert report.probe.unevenness is not None
+    assert report.probe.unevenness < 1e-6
+    assert report.layers[0].unevenness is not None
+    assert report.layers[0].unevenness > 0.1
 
 
 @pytest.mark.parametrize("layer", [flat.ResizeConv2d(4, 6, 3), flat.ResizeConv2d(4, 6, 3, mode="bilinear")])

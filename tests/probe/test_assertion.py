@@ -43,6 +43,40 @@ def test_the_allowance_is_in_decibels() -> None:
         flatfield.assert_flat(layer, torch.ones(1, 1, 4), db=-10.1)
 
 
+def test_a_target_is_named_as_for_the_command(tmp_path: Path) -> None:
+    example = load("deconv-last")
+    path = tmp_path / "m.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(example.module, example.inputs), path)
+    for target in ("example:deconv-last", path):
+        with pytest.raises(AssertionError, match=r"guilty: stages.2.0 \(ConvTranspose\)"):
+            flatfield.assert_flat(target)
+    with pytest.raises(AssertionError, match="period 2 x 2"):
+        flatfield.assert_flat(path, example.inputs[0])
+    with pytest.raises(ValueError, match="no such file"):
+        flatfield.assert_flat(tmp_path / "none.onnx")
+    with pytest.raises(TypeError, match=r"a int is no nn\.Module"):
+        flatfield.assert_flat(3, ())
+
+
+def test_an_onnx_file_takes_arrays_tensors_and_nothing(tmp_path: Path) -> None:
+    example = load("deconv-last")
+    path = tmp_path / "m.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(example.module, example.inputs, path, dynamo=False, opset_version=17)
+    array = example.inputs[0].numpy()
+    told = set()
+    for inputs in ([array], array, example.inputs[0], example.inputs):
+        with pytest.raises(AssertionError, match=r"guilty: /stages/stages\.2") as caught:
+            flatfield.assert_flat(path, inputs)
+        told.add(str(caught.value))
+    assert len(told) == 1
+    with pytest.raises(AssertionError, match=r"guilty: /stages/stages\.2"):
+        flatfield.assert_flat(str(path))
+
+
 def run_pytest(folder: Path, test: str, ini: str = "") -> str:
     (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
     (folder / "test_mine.py").write_text(textwrap.dedent(test))

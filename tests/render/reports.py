@@ -70,6 +70,7 @@ probes = st.builds(
     layers=st.lists(probed, max_size=3).map(tuple), start=names, tile=st.lists(numbers, max_size=4).map(tuple),
     tile_shape=axes, tones=st.lists(st.builds(ToneReport, frequency=numbers, level=numbers), max_size=10).map(tuple),
     ramp=levels, stripes=levels, gradient=st.none() | gradients, unhonoured=st.lists(unread, max_size=2).map(tuple),
+    missing=st.lists(unread, max_size=2).map(tuple),
 )  # fmt: skip
 reports = st.builds(
     Report, target=names, layers=st.lists(layers, max_size=4).map(tuple),

@@ -45,7 +45,7 @@ def everything(name: str) -> Report:
     probe = ProbeReport(
         0.4, 1.0, (2, 2), (ProbeLayerReport(name, name, 0.0, 0.4, 0.4, 1.0, 1.0, (2, 2)),), start=name,
         tile=(1.0, 0.0, 0.5, 0.2), tile_shape=(1, 2, 2), tones=(ToneReport(5.0, -3.0),), ramp=0.1, stripes=0.2,
-        unhonoured=(UnreadReport(name, name, name),),
+        unhonoured=(UnreadReport(name, name, name),), missing=(UnreadReport(name, name, name),),
     )  # fmt: skip
     return Report(
         target=name, layers=(layer, upsampler, kept), probe=probe, version=name,
@@ -87,6 +87,7 @@ def test_what_the_page_says() -> None:
     for words in (
         "1 error", "0.400 (-8.0 dB)", "1 to 4", "4.00", "100.0%", "8000.0 Hz", "no warnings", "5.0 Hz -3 dB",
         "unevenness along stripes", "Why is this bad?", "not honoured: stages.0",
+        "not run: stages.0", "not exact",
     ):  # fmt: skip
         assert words in page.text, words
 
@@ -118,7 +119,7 @@ def test_without_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Any:
         raise ValueError("HTML needs Jinja2: pip install 'flatfield[pages]'")
 
-    monkeypatch.setattr(module, "_pages", missing)
+    monkeypatch.setattr(module, "pages", missing)
     with pytest.raises(ValueError, match=r"flatfield\[pages\]"):
         FORMATS["html"](Report("m"))
     assert Report("<m>")._repr_html_().startswith("<pre>&lt;m&gt;")

@@ -14,7 +14,7 @@ from flatfield.network import Layer, Network
 from flatfield.readers.pytorch import read_module
 from flatfield.rules import examine
 
-from .planted import chain, convolution, found, layer, ones, only, random, resize, transposed
+from .planted import chain, convolution, found, layer, ones, only, random, resize, sub_pixel, transposed
 
 UP = ones("up", (3, 3), 2)
 BOX = convolution("box", np.ones((1, 1, 2, 2)))
@@ -118,6 +118,8 @@ def test_an_uneven_last_layer_is_undamped() -> None:
         (pool("mean", "average", 3, 1), 0),
         (pool("max", "max", 3, 1), 1),
         (resize("nearest", (2, 2)), 1),
+        (sub_pixel("shuffle", np.ones((4, 1, 3, 3))), 0),  # its convolution has a step of 1
+        (sub_pixel("shuffle", np.ones((4, 1, 1, 1))), 1),
     ],
 )
 def test_what_could_damp(behind: Layer, hits: int) -> None:

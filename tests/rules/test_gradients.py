@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from flatfield.network import Layer
+from flatfield.network import Layer, Network
 from flatfield.readers.pytorch import read_module
 from flatfield.rules import examine
 
-from .planted import chain, convolution, found, layer, ones, only
+from .planted import chain, convolution, found, layer, ones, only, random
 
 PICTURE = torch.zeros(1, 1, 9, 9)
 
@@ -56,6 +58,38 @@ def test_an_average_pool_shares_its_gradient_out_unevenly() -> None:
 )
 def test_near_misses(near: Layer) -> None:
     assert found(chain(near), "FF005") == []
+
+
+TRIANGLE = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0])[None, None] / 16  # a box of 2, twice
+THIRDS = np.convolve(np.ones(3), np.convolve(np.ones(3), np.ones(3)))[None, None] / 27
+
+
+def test_a_blur_right_in_front_evens_the_gradient() -> None:
+    blur, down = convolution("blur", TRIANGLE), convolution("down", random(1, 1, 3, 3), 2)
+    assert found(chain(blur, down), "FF005") == []
+    between = dataclasses.replace(down, inputs=("blur",), between=("relu",))  # a mask may cut the blur's gradient up
+    assert only(Network("relu", (blur, between), outputs=("down",)), "FF005").layer == "down"
+    around = dataclasses.replace(down, inputs=("blur", "skip"))
+    skip = convolution("skip", np.ones((1, 1, 1, 1)))
+    assert only(Network("skip", (skip, blur, around), outputs=("down",)), "FF005").layer == "down"
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        convolution("front", random(1, 1, 3, 3)),  # no blur
+        convolution("front", TRIANGLE, 2),  # its own stride spreads the grid out before it could take it away
+        pool("max", (2, 2), (1, 1)),
+    ],
+)
+def test_what_is_no_blur_evens_nothing(front: Layer) -> None:
+    assert only(chain(front, convolution("down", np.ones((1, 1, 3, 3)), 2)), "FF005").layer == "down"
+
+
+def test_weights_that_make_up_for_an_uneven_overlap() -> None:
+    assert found(chain(convolution("down", TRIANGLE, 2)), "FF005") == []
+    assert found(chain(convolution("down", THIRDS, 3)), "FF005") == []
+    assert "1 to 4" in only(chain(convolution("down", 2 * TRIANGLE - 1, 2)), "FF005").message
 
 
 def test_a_max_pool_with_a_stride_is_a_note() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from flatfield.network import Network
 from flatfield.readers.pytorch import read_module
 from flatfield.rules import examine
 
@@ -65,6 +68,16 @@ def test_one_channel_has_no_order_to_be_wrong_in() -> None:
 
 def test_weights_that_can_not_be_read_raise_nothing() -> None:
     assert examine(chain(layer("up", "SubPixelConv", (3, 3), (2, 2)))) == ()
+
+
+def test_a_box_right_behind_takes_the_grid_out() -> None:
+    up, box = sub_pixel("up", random(4, 1, 3, 3)), convolution("box", np.ones((1, 1, 2, 2)))
+    assert found(chain(up, box), "FF003") == []
+    assert only(chain(up, convolution("any", random(1, 1, 2, 2))), "FF003").level == "warning"
+    between = dataclasses.replace(box, inputs=("up",), between=("relu",))
+    assert only(Network("relu", (up, between), outputs=("box",)), "FF003").level == "note"  # removed, but not at once
+    seen = dataclasses.replace(box, inputs=("up",))
+    assert only(Network("two outputs", (up, seen), outputs=("box", "up")), "FF003").level == "warning"
 
 
 def test_a_plain_convolution_and_a_bare_shuffle_raise_nothing() -> None:

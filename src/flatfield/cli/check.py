@@ -66,6 +66,7 @@ def check(
     ignore: Annotated[list[str] | None, typer.Option(help="Don't ask these rules.")] = None,
     fake: Annotated[bool, typer.Option("--fake", help="PyTorch: shapes only, compute nothing.")] = False,
     probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Run the model on a flat field too.")] = True,
+    at: Annotated[str, typer.Option(help="Layer at whose input the flat field begins; input: the network's own.")] = "",
     every_layer: EveryLayer = False,
 ) -> None:
     """Find uneven upsampling in a model; without TARGET, in the networks that ship with flatfield.
@@ -75,14 +76,16 @@ def check(
     with one_line_errors():
         rules = chosen_rules(select or [], ignore or [])
         form = format_of(output, as_format)
+        if at and (fake or not probe):
+            raise ValueError("--at says where the probe begins: leave out --no-probe and --fake")
         if not target:
-            if output is not None or form is not None or inputs:
-                raise ValueError("-o, --format and --input take one target: name one, such as example:deconv")
+            if output is not None or form is not None or inputs or at:
+                raise ValueError("-o, --format, --input and --at take one target: name one, such as example:deconv")
             raise typer.Exit(_check_examples(rules, fail_on, rate, probe=probe))
         specs = [InputSpec.parse(text) for text in inputs or []]
         opened = open_model(target, specs, fake=fake)
         report = report_on(opened.network, rate=rate, rules=rules)
-        report = with_probe(report, opened) if probe and not fake else report
+        report = with_probe(report, opened, at=at) if probe and not fake else report
         deliver(report, output, form, every_layer=every_layer)
     raise typer.Exit(status(report, fail_on))
 

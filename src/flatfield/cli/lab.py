@@ -52,7 +52,10 @@ def run_experiments(
     scale: Annotated[str, typer.Option(help="tiny, cpu (minutes on two cores) or paper (a GPU).")] = "cpu",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of a training, if not the scale's.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Networks a variant, if not the scale's.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of pictures in the place of scikit-image's.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="In the place of scikit-image's: fashion-mnist, mate-backgrounds (Debian's), or a folder."),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Networks trained at a time, a core each.")] = 1,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     devices: Annotated[int, typer.Option(min=1, help="Devices a host; torchrun's own count where it starts us.")] = 1,

@@ -65,6 +65,7 @@ def measure(
     """Measure how much grid is in pictures or in sound, from the pixels alone.
 
     Exit status: 0 measured, 1 a grid at --fail-on, 2 bad usage, 3 some files could not be read (their rows say why).
+    Files that -o holds from before count as well.
     """
     with one_line_errors():
         require_extra("measure", "PIL", "polars", "scipy", "soundfile")
@@ -77,9 +78,9 @@ def measure(
         if survey is not None and page is not None:
             write_page(survey, page)
         show(tally, *filter(None, (table, page)))
-    if tally.failing:
+    if tally.failing or tally.earlier[1]:
         raise typer.Exit(1)
-    if tally.errors:
+    if tally.errors or tally.earlier[2]:
         raise typer.Exit(3)
 
 
@@ -99,6 +100,8 @@ def settings_of(periods: str, level: float | None, every_pixel: bool, limit: int
     from flatfield.measure.rows import Settings
 
     wanted = periods_of(periods)
+    if maps is not None and maps.exists() and not maps.is_dir():
+        raise ValueError(f"--map {maps}: it is a file; give a folder, which is made where it isn't there")
     return Settings(wanted, level or 0.001, every_pixel, limit, None if maps is None else str(maps))
 
 
@@ -162,23 +165,22 @@ def run(
     """Measure all files under the paths that are not done yet, writing and counting rows as they come."""
     from flatfield.measure.folder import find_files
 
-    total = sum(1 for _ in find_files(paths))
-    if total == 0:
-        raise ValueError(f"no pictures, batches or sound in {', '.join(paths)}: see --help for the formats")
-    done: set[str] = ledger.done if ledger is not None else set()
-    before = frozenset(done)
-    watchers.tally.before = len(before)
-    if ledger is not None:
-        watchers.recall(ledger)
-    todo = once(file for file in find_files(paths) if file not in before)
     with bar() as progress:
-        task = progress.add_task("measuring", total=total, rate="")
+        task = progress.add_task("looking for files", total=None, rate="")
+        total = sum(1 for _ in find_files(paths))
+        if total == 0:
+            raise ValueError(f"no pictures, batches or sound in {', '.join(paths)}: see --help for the formats")
+        todo = find_files(paths) if len(paths) == 1 else once(find_files(paths))
+        if ledger is not None:
+            watchers.recall(ledger)
+            todo = (file for file in todo if not ledger.has(file))
+        progress.update(task, description="measuring", total=total, completed=watchers.tally.before)
         for rows in measured(todo, settings, engine, workers, total):
             if ledger is not None:
                 ledger.add(rows)
             watchers.add(rows)
-            task_speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
-            progress.update(task, advance=len(rows), rate=f"{task_speed:.0f}/s" if task_speed else "")
+            speed = watchers.tally.files / max(progress.tasks[0].elapsed or 0, 1e-9)
+            progress.update(task, advance=len(rows), rate=f"{speed:.0f}/s")
         progress.update(task, completed=total)
     if ledger is not None:
         ledger.finish()

@@ -26,6 +26,7 @@ class Tally:
     def __init__(self, level: float | None) -> None:
         self.level = level
         self.files = self.errors = self.with_grid = self.failing = self.before = 0
+        self.earlier = (0, 0, 0)  # of those done before: with a grid, failing, not readable
         self.worst: list[tuple[float, int, Row]] = []
         self.failed: list[Row] = []
 
@@ -58,7 +59,8 @@ class Watchers:
                 self.survey.add(row)
 
     def recall(self, ledger: Ledger) -> None:
-        """Show the survey what earlier runs have measured: a page tells of all files."""
+        """Count what earlier runs have measured, and show it to the survey: a page tells of all files."""
+        self.tally.before, self.tally.earlier = len(ledger.done), ledger.earlier(self.tally.level or 0.0)
         if self.survey is not None:
             from flatfield.measure.recalled import recalled
 
@@ -79,7 +81,8 @@ def show(tally: Tally, *outputs: Path) -> None:
     for row in tally.failed:
         console.print(f"{printable(row.file)}: {printable(row.error or '')}", style="red", markup=False, soft_wrap=True)
     counts = f"{tally.files} measured, {tally.with_grid} with a grid, {tally.errors} not readable"
-    counts += f", {tally.before} done before" if tally.before else ""
+    if tally.before:
+        counts += f", {tally.before} done before ({tally.earlier[0]} with a grid, {tally.earlier[2]} not readable)"
     console.print(
         counts + "".join(f"; written: {printable(str(path))}" for path in outputs), markup=False, soft_wrap=True
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from flatfield import __version__
 from flatfield.cli.failure import require_extra
-from flatfield.cli.output import check_place, write_whole
+from flatfield.cli.output import check_writable, write_whole
 from flatfield.render.html_results import Drawing, render_results
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PAGES = (".html", ".htm")
 def open_survey(page: Path, settings: Settings) -> Survey:
     """Begin to collect; what would fail at the end (a missing library, a place where nobody may write) fails here."""
     require_extra("pages", "altair", "vl_convert", "jinja2")
-    check_place(page)
+    check_writable(page)
     from flatfield.measure.survey import Survey
 
     return Survey(settings)

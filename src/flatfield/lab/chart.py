@@ -1,44 +1,99 @@
-"""Charts of a run's curves: losses, grids over steps, grids over colours."""
+"""Charts of a run: its curves, and its chief numbers with their intervals, light and dark."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import altair as alt
 import polars as pl
 
+from flatfield.figures.drawable import Drawable
+from flatfield.figures.export import to_svg
+from flatfield.figures.rows import Rows, clean
+from flatfield.figures.seed_intervals import describe_intervals, seed_intervals
+from flatfield.figures.style import DARK, LIGHT
+from flatfield.figures.training_curves import Look, describe_curves, training_curves
+from flatfield.lab.experiment import Experiment
+from flatfield.lab.table import interval_of
 
-def save_charts(curves: pl.DataFrame, folder: Path, name: str) -> list[Path]:
-    """Draw one SVG for each kind of curve: a line a variant, the mean over seeds, a panel a family.
-
-    `curves` has family, variant, seed, what, x and y, as `RunFolder.curves` gives them.
-    """
-    files = []
-    for i, (what, group) in enumerate(curves.group_by("what", maintain_order=True)):
-        file = folder / f"{name}-curve-{i}.svg"
-        chart_of(group, str(what[0])).save(file)
-        files.append(file)
-    return files
+DISTANCE, JITTER = "grid over distance", "unevenness over jitter"
+LOOKS = {
+    DISTANCE: Look("distance from the mean colour, grey levels", "grid, grey levels", points=True),
+    JITTER: Look("jitter, pixels", "unevenness of the gradient's power"),
+    "flat-field grid": Look("step", "flat-field grid, grey levels", doubling=True),
+}
+"""How kinds of curves are drawn; a kind that is not here is a loss, over steps."""
 
 
-def chart_of(curves: pl.DataFrame, title: str) -> alt.FacetChart:
-    """Lay out one kind of curve; a step is the mean over the seeds.
+@dataclass(frozen=True)
+class Chart:
+    """A chart that is drawn: its files on light and on dark paper, and what it shows in words."""
 
-    Steps are spread logarithmically from 1 on: grids change most in the first of them.
-    """
-    over_steps = title != "grid over distance"
-    mean = curves.group_by("family", "variant", "x", maintain_order=True).agg(pl.col("y").mean())
-    base = alt.Chart(alt.InlineData(values=mean.to_dicts()))
-    mark = base.mark_line() if over_steps else base.mark_point(size=12, filled=True)
-    scale = alt.Scale(type="symlog") if over_steps else alt.Scale()
-    chart: alt.FacetChart = (
-        mark.encode(
-            x=alt.X("x:Q", title="step" if over_steps else "distance from the mean colour, grey levels", scale=scale),
-            y=alt.Y("y:Q", title=title),
-            color=alt.Color("variant:N", title=None),
-        )
-        .properties(width=320, height=200)
-        .facet(column=alt.Column("family:N", title=None))
-        .resolve_scale(y="independent")
-    )
-    return chart
+    light: Path
+    dark: Path
+    words: str
+
+
+def save_charts(experiment: Experiment, rows: pl.DataFrame, curves: pl.DataFrame, folder: Path) -> list[Chart]:
+    """Draw what the experiment names as SVG, one file a chart and paper; returns them in order."""
+    saved = []
+    for title, drawable, words in (*_intervals(experiment, rows), *_curves(experiment, curves)):
+        stem = f"{experiment.name}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"
+        files = [folder / f"{stem}-{paper}.svg" for paper in ("light", "dark")]
+        for file, palette in zip(files, (LIGHT, DARK), strict=True):
+            file.write_text(to_svg(drawable, palette=palette), encoding="utf-8")
+        saved.append(Chart(*files, words))
+    return saved
+
+
+def _intervals(experiment: Experiment, rows: pl.DataFrame) -> Iterator[tuple[str, Drawable, str]]:
+    for names in experiment.charts:
+        found = interval_rows(experiment, rows, names)
+        unit = next(column.unit for column in experiment.measured if column.name == names[0])
+        title = f"{_common(names)}, {unit}" if unit else _common(names)
+        if found:
+            yield " ".join(names), seed_intervals(found, title), describe_intervals(found, title)
+
+
+def interval_rows(experiment: Experiment, rows: pl.DataFrame, names: tuple[str, ...]) -> Rows:
+    """Estimate columns by family and variant; what the experiment keeps apart, or several columns, become groups."""
+    columns = [column for column in experiment.measured if column.name in names]
+    keys = ("family", "variant", *experiment.by)
+    found: Rows = []
+    for key, group in rows.group_by(keys, maintain_order=True):
+        for column in columns:
+            if group[column.name].is_null().all():
+                continue
+            interval = interval_of(group, column)
+            label = column.name.replace("_", " ") if len(columns) > 1 else ", ".join(map(str, key[2:]))
+            bounds = (interval.low, interval.high) if interval.low <= interval.high else (interval.estimate,) * 2
+            numbers = dict(zip(("low", "high"), map(clean, bounds), strict=True))
+            found.append(
+                {
+                    "family": str(key[0]),
+                    "variant": str(key[1]),
+                    "group": label,
+                    "estimate": clean(interval.estimate),
+                    **numbers,
+                }
+            )
+    return found
+
+
+def _curves(experiment: Experiment, curves: pl.DataFrame) -> Iterator[tuple[str, Drawable, str]]:
+    if curves.is_empty():
+        return
+    lines = experiment.lines or tuple(curves["variant"].unique(maintain_order=True))
+    for what, group in curves.filter(pl.col("variant").is_in(lines)).group_by("what", maintain_order=True):
+        title = str(what[0])
+        look = LOOKS.get(title, Look("step", title, powers=True))
+        mean = group.group_by("family", "variant", "x", maintain_order=True).agg(pl.col("y").mean())
+        found = [{**row, "y": clean(row["y"])} for row in mean.to_dicts()]
+        yield title, training_curves(found, look), describe_curves(found, look)
+
+
+def _common(names: tuple[str, ...]) -> str:
+    """What several columns have in common before their underscore."""
+    return names[0] if len(names) == 1 else names[0].rsplit("_", 1)[0]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import time
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from flatfield.lab.clock import clock
 from flatfield.lab.draw import Draw, generator_of
 from flatfield.lab.task import Task
 
@@ -48,13 +48,22 @@ def multiply_adds(network: nn.Module, inputs: Tensor) -> int:
     return int(counter.get_total_flops()) // 2
 
 
+def step_multiply_adds(task: Task, batch: int) -> int:
+    """Count the multiply-adds of one training step: every part's loss and its backward pass."""
+    networks = task.networks()
+    with FlopCounterMode(display=False) as counter:
+        for part in task.parts:
+            task.loss(part.name, networks, Draw(generator_of(0, part.name), batch)).backward()
+    return int(counter.get_total_flops()) // 2
+
+
 def milliseconds(network: nn.Module, inputs: Tensor, times: int = 15) -> float:
-    """Time one forward pass in evaluation: the median of several, after two that warm up."""
+    """Time one forward pass in evaluation, processor time on a CPU: the median of several, after two that warm up."""
     taken = []
     with torch.inference_mode():
         for i in range(times + 2):
-            began = time.perf_counter()
+            began = clock(inputs.device)
             network(inputs)
             if i >= 2:
-                taken.append(time.perf_counter() - began)
+                taken.append(clock(inputs.device) - began)
     return 1e3 * statistics.median(taken)

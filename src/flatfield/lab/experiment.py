@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from lightning.fabric import Fabric
+from torch import nn
 
 from flatfield.lab.photographs import Photographs
 from flatfield.lab.scale import Scale
@@ -56,11 +57,15 @@ class Bench:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one cell gives: table rows (without family, variant and seed), curve rows, pictures (n, h, w, 3)."""
+    """What one cell gives: table rows (without family, variant and seed), curve rows, pictures (n, h, w, 3).
+
+    `networks` are kept for measurements that come later.
+    """
 
     rows: Sequence[Row]
     curves: Sequence[Row] = ()
     pictures: Mapping[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,13 @@ class Verdict:
     holds: bool | None
     sentence: str
 
+    @property
+    def word(self) -> str:
+        """What the verdict comes to."""
+        return {True: "holds here", False: "does not hold here", None: "can't be told from this run"}[self.holds]
+
     def __str__(self) -> str:
-        word = {True: "holds here", False: "does not hold here", None: "can't be told from this run"}[self.holds]
-        return f"The claim {word}: {self.sentence}"
+        return f"The claim {self.word}: {self.sentence}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,9 @@ class Experiment:
 
     `cells` lists what is to be trained at a scale, `measure` does one of them, `judge` reads the finished table.
     `by` names columns beside family and variant that the report keeps apart (a step, a jitter), `needs` says why the
-    experiment can't run here (None: it can).
+    experiment can't run here (None: it can). `charts` names the columns that the report draws with their intervals,
+    one tuple a chart; `lines` the variants whose curves it draws (none: all); `note` is what a reader must know first;
+    `originals` says whether painted pictures are shown beside photographs.
     """
 
     name: str
@@ -105,6 +116,10 @@ class Experiment:
     judge: Callable[[pl.DataFrame], Verdict]
     by: tuple[str, ...] = ()
     needs: Callable[[], str | None] = lambda: None
+    charts: tuple[tuple[str, ...], ...] = ()
+    lines: tuple[str, ...] = ()
+    note: str = ""
+    originals: bool = True
 
 
 def grid_of_cells(families: Sequence[str], variants: Sequence[str], seeds: int) -> tuple[Cell, ...]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
+from flatfield.lab.datasets import photographs_of
 from flatfield.lab.experiment import Bench, Cell, Experiment
 from flatfield.lab.experiments import find_experiment
 from flatfield.lab.hardware import Hardware
-from flatfield.lab.photographs import Photographs, bundled, folder
+from flatfield.lab.photographs import Photographs
 from flatfield.lab.runs import RunFolder
 from flatfield.lab.scale import Scale
 from flatfield.lab.train import Progress, silent
@@ -21,16 +22,16 @@ from flatfield.lab.train import Progress, silent
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how large: the scale, the folder of runs, a folder of pictures (None: scikit-image's), the machine."""
+    """Where and how large: the scale, the folder of runs, what `--data` names (None: scikit-image's), the machine."""
 
     scale: Scale
     runs: Path = Path("runs")
-    data: Path | None = None
+    data: str | None = None
     hardware: Hardware = field(default_factory=Hardware)
 
     def photographs(self) -> Photographs:
         """Load the pictures that are trained on."""
-        return bundled() if self.data is None else folder(self.data)
+        return photographs_of(self.data)
 
 
 CellDone = Callable[[int, int, str], None]

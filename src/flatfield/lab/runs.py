@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 
 from flatfield.lab.experiment import Cell, Experiment, Outcome, Row
 from flatfield.lab.scale import Scale
 from flatfield.lab.sheet import save_sheet
+from flatfield.lab.weights import save_weights
 
 PACKAGES = ("flatfield", "torch", "lightning", "numpy", "scipy", "polars", "pillow", "scikit-image")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """runs/NAME: configuration.json, rows.parquet, curves.parquet, pictures/, and cells/ while it is under way."""
+    """runs/NAME: configuration.json, rows.parquet, curves.parquet, pictures/, networks/, and cells/ on the way."""
 
     path: Path
 
@@ -62,6 +64,8 @@ class RunFolder:
         """Write what a cell gave, and drop its checkpoints."""
         for name, pictures in outcome.pictures.items():
             save_sheet(self.path / "pictures" / f"{cell.name}.{name}.png", pictures)
+        for name, network in outcome.networks.items():
+            save_weights(self.weights(cell, name), network)
         if outcome.curves:
             _write_frame(self._cell(cell, "curves"), outcome.curves, cell)
         _write_frame(self._cell(cell, "rows"), outcome.rows, cell)
@@ -90,9 +94,13 @@ class RunFolder:
         file = self.path / "curves.parquet"
         return pl.read_parquet(file) if file.exists() else pl.DataFrame()
 
-    def pictures(self) -> list[Path]:
-        """The sample sheets."""
-        return sorted((self.path / "pictures").glob("*.png"))
+    def weights(self, cell: Cell, name: str) -> Path:
+        """Where a trained network of a cell is kept, for `load_weights`."""
+        return self.path / "networks" / f"{cell.name}.{name}.npz"
+
+    def pictures(self, cells: Sequence[Cell]) -> list[Path]:
+        """The sample sheets, in the order of the definition."""
+        return [file for cell in cells for file in sorted((self.path / "pictures").glob(f"{cell.name}.*.png"))]
 
     def _cell(self, cell: Cell, kind: str) -> Path:
         return self.path / "cells" / f"{cell.name}.{kind}.parquet"
@@ -113,6 +121,7 @@ def configuration(experiment: Experiment, scale: Scale, source: str) -> dict[str
             "system": platform.system(),
             "processor": platform.machine(),
             "cores": os.cpu_count(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
             "python": platform.python_version(),
         },
     }

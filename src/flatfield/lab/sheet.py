@@ -10,9 +10,11 @@ import numpy.typing as npt
 from PIL import Image
 
 GAP = 2
+COLUMNS = 8
+FACTOR = 4
 
 
-def sheet(pictures: npt.NDArray[np.uint8], columns: int = 8) -> npt.NDArray[np.uint8]:
+def sheet(pictures: npt.NDArray[np.uint8], columns: int = COLUMNS) -> npt.NDArray[np.uint8]:
     """Lay pictures (n, h, w, 3) out in rows of `columns`, white gaps between.
 
     >>> sheet(np.zeros((3, 4, 4, 3), dtype=np.uint8), columns=2).shape
@@ -28,7 +30,7 @@ def sheet(pictures: npt.NDArray[np.uint8], columns: int = 8) -> npt.NDArray[np.u
     return page
 
 
-def save_sheet(path: Path, pictures: npt.NDArray[np.uint8], columns: int = 8) -> None:
+def save_sheet(path: Path, pictures: npt.NDArray[np.uint8], columns: int = COLUMNS) -> None:
     """Write a sheet as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -36,8 +38,7 @@ def save_sheet(path: Path, pictures: npt.NDArray[np.uint8], columns: int = 8) ->
     part.replace(path)
 
 
-def enlarge(source: Path, target: Path, factor: int = 4) -> None:
-    """Copy a PNG with every pixel as a square of `factor`: what a grid is made of stays visible."""
-    with Image.open(source) as image:
-        large = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    large.save(target, format="PNG", optimize=True)
+def enlarge(picture: npt.NDArray[np.uint8], target: Path, factor: int = FACTOR) -> None:
+    """Write a picture as PNG with every pixel as a square of `factor`: what a grid is made of stays visible."""
+    large = picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    Image.fromarray(large).save(target, format="PNG", optimize=True)

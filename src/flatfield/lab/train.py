@@ -16,6 +16,7 @@ from torch import nn
 from flatfield.examples.seed import seeded
 from flatfield.lab.averaged import Averaged
 from flatfield.lab.checkpoint import load_checkpoint, save_checkpoint
+from flatfield.lab.clock import clock
 from flatfield.lab.draw import Draw, generator_of, seed_of
 from flatfield.lab.recipe import Recipe
 from flatfield.lab.task import Networks, Part, Task
@@ -39,7 +40,10 @@ class Watch:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training: averaged networks, the losses of every step, what was observed on the way."""
+    """What came of a training: averaged networks, the losses of every step, what was observed on the way.
+
+    `seconds` are the steps' alone, observations not counted: processor time on a CPU.
+    """
 
     networks: dict[str, nn.Module]
     losses: tuple[Row, ...]
@@ -48,7 +52,7 @@ class Trained:
 
     @property
     def steps_per_second(self) -> float:
-        """Speed of the steps alone, observations not counted."""
+        """Speed of the steps alone."""
         return len(self.losses) / self.seconds if self.seconds > 0 else math.inf
 
 
@@ -112,9 +116,9 @@ def train(
         _observe(run, recipe, watch, 0)
     last_saved = time.monotonic()
     for step in range(len(run.losses), recipe.steps):
-        began = time.perf_counter()
+        began = clock(fabric.device)
         run.losses.append(_step(task, recipe, fabric, seed, run, step))
-        run.seconds += time.perf_counter() - began
+        run.seconds += clock(fabric.device) - began
         if watch is not None and step + 1 in watch.steps:
             _observe(run, recipe, watch, step + 1)
         # process 0 decides for all, since clocks differ

@@ -31,6 +31,7 @@ def measure_cluster(files: Iterable[str], settings: Settings, address: str | Non
     if not ray.is_initialized():
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # only now: its first import sets it otherwise
     data = ray.data.from_items([{"file": name} for name in names], override_num_blocks=-(-len(names) // TOGETHER))
     work: Any = measure_block
     measured = data.map_batches(work, fn_kwargs={"settings": settings}, batch_size=TOGETHER)

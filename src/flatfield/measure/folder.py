@@ -38,7 +38,10 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
 
 
 def walk(folder: str) -> Iterator[str]:
-    """Give the measurable files under a folder, by name; hidden ones and links to folders are left out."""
+    """Give the measurable files under a folder, by name; hidden ones and links to folders are left out.
+
+    A link to nowhere is given too: its row says so.
+    """
     inside: list[str] = []
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
@@ -46,7 +49,7 @@ def walk(folder: str) -> Iterator[str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 inside.append(entry.path)
-            elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
+            elif entry.name.lower().endswith(ENDINGS) and (entry.is_file() or not os.path.exists(entry.path)):
                 yield entry.path
     for path in inside:
         yield from walk(path)
@@ -73,8 +76,8 @@ def executor(workers: int) -> ProcessPoolExecutor:
 def measure_folder(files: Iterable[str], settings: Settings, workers: int | None = None) -> Iterator[list[Row]]:
     """Measure files on `workers` processes (all cores by default); give rows as they are ready, a list at a time.
 
-    One process or few files are measured in this process. A file that kills the process that reads it gets a row that
-    says so, and the others with it are measured again.
+    One process measures in this process. A file that kills the process that reads it gets a row that says so, and the
+    others with it are measured again.
     """
     number = workers or os.cpu_count() or 1
     if number == 1:
@@ -87,8 +90,8 @@ def measure_folder(files: Iterable[str], settings: Settings, workers: int | None
         yield from spread(work, settings, number, broken)
         if not broken:
             return
-        for file in (file for piece in broken for file in piece):
-            yield [alone(file, settings)]
+        for piece in broken:
+            yield from apart(piece, settings)
 
 
 def spread(work: Iterator[list[str]], settings: Settings, number: int, broken: list[list[str]]) -> Iterator[list[Row]]:
@@ -120,10 +123,17 @@ def collect(running: dict[Future[list[Row]], list[str]], broken: list[list[str]]
             broken.append(piece)
 
 
-def alone(file: str, settings: Settings) -> Row:
-    """Measure one file in a process of its own, which it may take down."""
+def apart(piece: list[str], settings: Settings) -> Iterator[list[Row]]:
+    """Measure files in a process of their own, which they may take down: then each in its own."""
     with executor(1) as pool:
         try:
-            return pool.submit(measure_files, [file], settings).result()[0]
+            rows = pool.submit(measure_files, piece, settings).result()
         except BrokenProcessPool:
-            return Row(file, error="it killed the process that read it (out of memory?)")
+            rows = []
+    if rows:
+        yield rows
+    elif len(piece) == 1:
+        yield [Row(piece[0], error="it killed the process that read it (out of memory?)")]
+    else:
+        for file in piece:
+            yield from apart([file], settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import uniform_filter
 
 from flatfield.measure.harmonics import checked, harmonics
 from flatfield.measure.lattice import pictures_of
@@ -12,6 +11,8 @@ from flatfield.measure.lattice import pictures_of
 
 def demodulated(slope: NDArray[np.float32], along: float, across: float, window: int) -> NDArray[np.float32]:
     """Compute the local power (H, W) of one frequency pair of (C, H, W), averaged over `window` pixels a side."""
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415  # slow to import, and rarely needed
+
     phase = along * np.arange(slope.shape[-1]) + across * np.arange(slope.shape[-2])[:, None]
     moved = slope * np.exp(-2j * np.pi * phase).astype(np.complex64)
     size = (1, window, window)

@@ -122,7 +122,7 @@ def measure_lattice(
     >>> lattice.found(), bool(lattice.p_value[0] < 1e-4)
     (((2,), ()), True)
     >>> lattice.strength[0, 0].round(1)
-    np.float64(1.0)
+    np.float64(1.1)
     """
     array, wanted = pictures_of(images), checked(periods)
     if array.shape[1] > MIXED:

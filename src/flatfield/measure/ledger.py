@@ -40,9 +40,18 @@ SCHEMA: dict[str, Any] = {
 TOLD = "flatfield.settings"
 
 
+def spelled(file: str) -> str:
+    """Spell a name as text: the bytes of a name that is no UTF-8 come as backslashes.
+
+    >>> print(spelled("caf\\udce9.png"))
+    caf\\udce9.png
+    """
+    return file.encode("utf-8", "backslashreplace").decode()
+
+
 def frame(rows: Iterable[Row]) -> pl.DataFrame:
     """Make a table of rows."""
-    return pl.DataFrame([row.plain() for row in rows], schema=SCHEMA)
+    return pl.DataFrame([row.plain() | {"file": spelled(row.file)} for row in rows], schema=SCHEMA)
 
 
 def settle(temporary: Path, final: Path) -> None:
@@ -76,7 +85,7 @@ class Ledger:
         self.parts.mkdir(parents=True, exist_ok=True)
         for torn in self.parts.glob("*.writing"):
             torn.unlink()
-        self.done = set[str]()
+        self.done = set[str]()  # by earlier runs
         for path in self.written():
             self.same_settings(path)
             self.done.update(pl.read_parquet(path, columns=["file"])["file"])
@@ -94,9 +103,23 @@ class Ledger:
         if told != self.told:
             raise ValueError(f"{path} was measured with {told}, not {self.told}: give -o another name")
 
+    def has(self, file: str) -> bool:
+        """Say whether a file was done before this run."""
+        return spelled(file) in self.done
+
+    def earlier(self, level: float) -> tuple[int, int, int]:
+        """Count what earlier runs wrote: files with a grid, those of them at a p-value below `level`, and errors."""
+        tables = [pl.scan_parquet(path).select("file", "error", "periods", "p_value") for path in self.written()]
+        if not tables:
+            return 0, 0, 0
+        grid = pl.col("periods").list.len() > 0
+        which = {"grid": grid, "failing": grid & (pl.col("p_value") < level), "error": pl.col("error").is_not_null()}
+        counts = pl.concat(tables).unique("file").select(**{k: w.sum() for k, w in which.items()}).collect()
+        return counts["grid"][0], counts["failing"][0], counts["error"][0]
+
     def add(self, rows: list[Row]) -> None:
-        """Write rows for good: when this returns, a kill can't take them back. Files that are done are left out."""
-        new = [row for row in rows if row.file not in self.done]
+        """Write rows for good: when this returns, a kill can't take them back. Files done before are left out."""
+        new = [row for row in rows if not self.has(row.file)]
         if not new:
             return
         final = self.parts / f"part-{self.next:09d}.parquet"
@@ -104,7 +127,6 @@ class Ledger:
         frame(new).write_parquet(temporary, metadata={TOLD: self.told})
         settle(temporary, final)
         self.next += 1
-        self.done.update(row.file for row in new)
 
     def finish(self) -> None:
         """Put all rows into the output, sorted by file, and remove the parts."""

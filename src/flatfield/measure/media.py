@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,7 @@ LARGE = 128 * 128  # pixels; above, strips of a picture are enough unless all of
 LIMIT = 100_000_000  # pixels of a picture, or samples of a sound, by default
 BATCH = 2_000_000_000  # numbers in one array of a batch
 CHUNK = 1 << 22  # numbers measured at a time from a batch
+UNKNOWN = 0x7FFF0000  # bytes; who writes a WAV into a pipe can't know its length, and promises as much or more
 
 
 @dataclass(frozen=True)
@@ -40,24 +43,30 @@ class Picture:
     jpeg: bool = False
     cuts: tuple[Strips, ...] = ()
 
+    @property
+    def held(self) -> int:
+        """How many numbers are in memory."""
+        return self.pixels.size if self.pixels is not None else sum(strips.values.size for strips in self.cuts)
+
 
 def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None) -> Picture:
     """Decode a picture of at most `limit` pixels; ValueError or OSError with the reason in one line for all others.
 
-    Palettes and CMYK are turned into RGB, transparency is dropped, 16 bits become grey levels in steps of 1/257. The
-    size is read from the header, so that a decompression bomb is refused before it is unpacked. `strips`: of a picture
-    larger than `LARGE` pixels keep so many strips of eight pixels along each axis, not the pixels.
+    Palettes and CMYK are turned into RGB, transparency is dropped, 16-bit grey becomes levels in steps of 1/257 (of
+    16-bit colour Pillow keeps the upper eight). The size is read from the header, so that a decompression bomb is
+    refused before it is unpacked. `strips`: of a picture larger than `LARGE` pixels keep so many strips of eight pixels
+    along each axis, not the pixels.
     """
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
     if Path(path).stat().st_size == 0:
         raise ValueError("the file is empty")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), allowing(limit):
             warnings.simplefilter("ignore")  # Pillow's own warnings about size and metadata; the limit here decides
             with Image.open(path) as image:
                 refuse(image.width * image.height, limit, f"{image.width} x {image.height} pixels")
-                frames = getattr(image, "n_frames", 1)
+                frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a phone's JPEG and its preview
                 if frames > 1:
                     raise ValueError(f"it has {frames} frames or pages: measure them one by one")
                 return decoded(image, strips)
@@ -65,8 +74,24 @@ def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None
         raise ValueError("no picture format is recognised in it") from None
     except Image.DecompressionBombError:
         raise ValueError(f"it is larger than {limit} pixels: raise --limit to read it") from None
-    except (SyntaxError, EOFError, TypeError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except (OSError, SyntaxError, EOFError, TypeError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's fault, not the picture's
+            raise
         raise ValueError(f"it can't be decoded: {error}") from None
+
+
+@contextmanager
+def allowing(limit: int) -> Iterator[None]:
+    """Let Pillow open what `limit` pixels allow: it has a limit of its own, which a larger one moves meanwhile."""
+    from PIL import Image  # noqa: PLC0415
+
+    own = Image.MAX_IMAGE_PIXELS
+    if own is not None and limit > own:
+        Image.MAX_IMAGE_PIXELS = limit
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = own
 
 
 def refuse(size: int, limit: int, told: str) -> None:
@@ -77,7 +102,7 @@ def refuse(size: int, limit: int, told: str) -> None:
 
 def decoded(image: Image, strips: int | None) -> Picture:
     """Turn an open Pillow image into a `Picture`."""
-    jpeg = image.format == "JPEG"
+    jpeg = image.format in ("JPEG", "MPO")
     if image.mode.startswith("I"):  # 16-bit grey, in whatever byte order
         values = np.asarray(image).astype(np.float32)
         if values.min() < 0 or values.max() > 65535:
@@ -139,7 +164,11 @@ def grey_levels(array: NDArray[np.generic]) -> tuple[float, float]:
 
 
 def read_batch(path: str | Path) -> Iterator[Picture]:
-    """Give the pictures of an .npy or .npz file in pieces (N, C, H, W); never a pickle, never all at once from .npy."""
+    """Give the pictures of an .npy or .npz file in pieces (N, C, H, W); never a pickle, never all at once from .npy.
+
+    Labels and latent vectors that lie beside pictures in an archive are passed over: arrays of fewer than three axes
+    count only when there are no others, and of one axis never.
+    """
     if Path(path).stat().st_size == 0:
         raise ValueError("the file is empty")
     try:
@@ -151,6 +180,8 @@ def read_batch(path: str | Path) -> Iterator[Picture]:
         raise ValueError(f"it can't be read: {error}") from None
     if not arrays:
         raise ValueError("the archive holds no array")
+    for least in (2, 3):
+        arrays = [array for array in arrays if array.ndim >= least] or arrays
     for array in arrays:
         pictures = arranged(array)
         refuse(pictures.size, BATCH, f"{pictures.size} numbers")
@@ -177,9 +208,27 @@ def read_sound(path: str | Path, limit: int = LIMIT) -> tuple[NDArray[np.float64
     if Path(path).stat().st_size == 0:
         raise ValueError("the file is empty")
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(str(path), verbose=True)
         refuse(info.frames * info.channels, limit, f"{info.frames * info.channels} samples")
+        refuse_torn(info.extra_info)
         samples, rate = soundfile.read(str(path), always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise ValueError(f"it can't be decoded: {error}") from None
     return np.ascontiguousarray(samples.T), int(rate)
+
+
+def refuse_torn(log: str) -> None:
+    """Raise ValueError when libsndfile's log says that the file ends too early; it reads what is left without a word.
+
+    >>> refuse_torn("data : 4294967295 (should be 64000)")
+    >>> refuse_torn("data : 64000 (should be 31978)")
+    Traceback (most recent call last):
+    ...
+    ValueError: it is truncated: 31978 bytes of samples, not 64000
+    """
+    if told := re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE):
+        promised, there = int(told[1]), int(told[2])
+        if there < promised < UNKNOWN:
+            raise ValueError(f"it is truncated: {there} bytes of samples, not {promised}")
+    if "lacks an end-of-stream" in log or "without an End-Of-Stream" in log:
+        raise ValueError("it is truncated: its last page is missing")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flatfield.measure.harmonics import Harmonic, harmonics
 
-REACH = (6, 10)  # fewest and most bins looked at on either side of a line
+REACH = (6, 14)  # fewest and most bins looked at on either side of a line
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,29 @@ from flatfield.measure.heatmap import strength_map
 from flatfield.measure.jpeg import SMALLEST_BLOCKS, blocks_of
 from flatfield.measure.lattice import Lattice, check_size, lattice_of
 from flatfield.measure.lines import lines_of
-from flatfield.measure.media import BATCHES, LIMIT, PICTURES, SOUNDS, Picture, read_batch, read_picture, read_sound
+from flatfield.measure.media import (
+    BATCHES,
+    CHUNK,
+    LARGE,
+    LIMIT,
+    PICTURES,
+    SOUNDS,
+    Picture,
+    read_batch,
+    read_picture,
+    read_sound,
+)
 from flatfield.measure.pool import Pool
 from flatfield.measure.sound import measure_tones
 from flatfield.measure.strips import Strips, cut
 
+Alike = dict[tuple[tuple[int, int, int], float], list[tuple[str, Picture]]]
 STRIPS = 2  # of eight pixels along each axis of a large picture: as many pixels as 128 x 128 where it is 512 x 512
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every file of a run is measured with: all of it decides what a row says, but for `maps`."""
+    """What every file of a run is measured with: all of it decides what a row says, but for `maps`, a folder."""
 
     periods: tuple[int, ...] = PERIODS
     level: float = 0.001
@@ -114,7 +126,8 @@ def lattice_row(path: str, kind: str, lattice: Lattice, at: int, settings: Setti
 def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) -> list[Row]:
     """Measure pictures of one size and step together; a row each."""
     channels, height, width = pictures[0].size
-    both = [joined([strips_of(p, axis) for p in pictures]) for axis in (-1, -2)]
+    most = None if settings.every_pixel or height * width <= LARGE else STRIPS
+    both = [joined([strips_of(p, axis, most) for p in pictures]) for axis in (-1, -2)]
     lattice = lattice_of(lines_of(both, settings.periods, pictures[0].step), settings.periods)
     found, grid = lattice.found(settings.level), np.array([p.jpeg for p in pictures])
     explained = np.zeros((len(files), len(lattice.periods)), dtype=bool)
@@ -137,11 +150,11 @@ def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) 
     return rows
 
 
-def strips_of(picture: Picture, axis: int) -> Strips:
-    """Give the strips of a picture along an axis: those it was read as, else all."""
+def strips_of(picture: Picture, axis: int, most: int | None) -> Strips:
+    """Give the strips of a picture along an axis: those it was read as, else `most` of its own or all."""
     if picture.pixels is None:
         return picture.cuts[0 if axis == -1 else 1]
-    return cut(picture.pixels[None], axis)
+    return cut(picture.pixels[None], axis, most)
 
 
 def joined(strips: list[Strips]) -> Strips:
@@ -197,11 +210,12 @@ def sound_row(file: str, settings: Settings) -> Row:
 def measure_files(files: Iterable[str], settings: Settings = Settings()) -> list[Row]:
     """Measure files, one row each in their order; what can't be measured gets a row with its `error`.
 
-    Pictures of one shape are measured together.
+    Pictures of one shape are measured together, as many as fit into some megabytes.
     """
     order = list(files)
     rows: dict[str, Row] = {}
-    alike: dict[tuple[tuple[int, int, int], float], list[tuple[str, Picture]]] = {}
+    alike: Alike = {}
+    held = 0
     for file in order:
         try:
             kind = kind_of(file)
@@ -210,17 +224,28 @@ def measure_files(files: Iterable[str], settings: Settings = Settings()) -> list
                 picture = read_picture(file, settings.limit, None if whole else STRIPS)
                 check_size(*picture.size[1:])
                 alike.setdefault((picture.size, picture.step), []).append((file, picture))
+                held += picture.held
             else:
                 rows[file] = batch_row(file, settings) if kind == "batch" else sound_row(file, settings)
         except (ValueError, OSError, MemoryError, ArithmeticError) as error:
             rows[file] = Row(file, error=reason(error))
+        if held > CHUNK:
+            rows.update(rows_of(alike, settings))
+            alike, held = {}, 0
+    rows.update(rows_of(alike, settings))
+    return [rows[file] for file in order]
+
+
+def rows_of(alike: Alike, settings: Settings) -> dict[str, Row]:
+    """Measure pictures, those of one size and step together; rows by file."""
+    rows: dict[str, Row] = {}
     for group in alike.values():
         names = [file for file, _ in group]
         try:
             rows.update(zip(names, picture_rows(names, [p for _, p in group], settings), strict=True))
         except (ValueError, OSError, MemoryError, ArithmeticError) as error:
             rows.update({file: Row(file, error=reason(error)) for file in names})
-    return [rows[file] for file in order]
+    return rows
 
 
 def reason(error: BaseException) -> str:

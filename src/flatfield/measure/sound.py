@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import stft
 from scipy.special import stdtr
 
 from flatfield.measure.evidence import calibrated, corrected, either
@@ -51,8 +50,10 @@ def checked_sound(samples: ArrayLike) -> Real:
     array = np.asarray(samples)
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
         raise ValueError(f"type {array.dtype} and shape {array.shape} are no sound: give (L,) or (C, L) numbers")
+    if array.size == 0:
+        raise ValueError(f"shape {array.shape} holds no samples")
     sound = array.reshape(-1, array.shape[-1]).astype(np.float64)
-    if sound.shape[0] == 0 or sound.shape[1] < SMALLEST:
+    if sound.shape[1] < SMALLEST:
         raise ValueError(f"a sound of {array.shape[-1]} samples is too short: give {SMALLEST} or more")
     if not np.isfinite(sound).all():
         raise ValueError("the sound holds NaN or infinite values: replace or cut them first")
@@ -65,6 +66,8 @@ def lasting_spectrum(sound: Real, frame: int) -> Real:
     The mean of the logarithm keeps what is there in every frame, also in silence, and forgets what comes and goes: the
     moving harmonics of a voice.
     """
+    from scipy.signal import stft  # noqa: PLC0415  # slow to import, and rarely needed
+
     _, _, frames = stft(sound, nperseg=frame, noverlap=frame // 2, boundary=None, padded=False, detrend="constant")
     power = (np.abs(frames) ** 2).sum(axis=0)
     quiet = 1e-12 * max(float(power.max()), 1e-20)

@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import median_filter
 
 from flatfield.measure.lattice import pictures_of
 
@@ -69,6 +68,8 @@ def average_spectrum(images: ArrayLike) -> Spectrum:
     >>> [str(f) for f in peak.fractions]
     ['1/2', '1/2']
     """
+    from scipy.ndimage import median_filter  # noqa: PLC0415  # slow to import, and rarely needed
+
     array = pictures_of(images)
     n, _, height, width = array.shape
     window = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]

@@ -12,7 +12,11 @@ from flatfield.measure.plan import chosen
 
 Real = NDArray[np.floating]
 STRIP = 8  # pixels across that are summed before the local strength is taken
-WINDOW = 17  # pixels along over which the local strength is averaged
+WINDOW = 17  # pixels along over which the local slope and its detail are averaged: more than any period by default
+#: Pixels along over which the local strength is averaged: few, so that an edge costs little of the quiet beside it; not
+#: fewer, or the weights follow the steps of a long period and its strength is told too small (at 7, period 16 by half).
+NEAR = 9
+FLAT = 1e-10  # of the largest value squared: what rounding leaves of the mean square of differences that are all zero
 LONG = 128  # samples; longer strips lose up to a few per cent so that their length has small factors
 #: Where the detail of a slope is below so many steps rms, nothing breaks up the staircase that rounding makes of it.
 UNDITHERED = 0.35
@@ -92,15 +96,17 @@ def weigh(strips: Strips, across: tuple[float, ...], step: float) -> Signals:
     """Sum strips under every wave across (0 first), difference along, divide by the local strength, add up.
 
     A hard edge can't outvote a quiet sky: the weight is one over the local rms of the summed difference, rounding
-    included, and orthogonal to the slope of the picture (see `balanced`).
+    included, and orthogonal to the slope of the picture (see `balanced`). Where nothing differs at all it is 0.
     """
     values = strips.values.astype(np.float32)
     c = values.shape[1]
     slopes = np.diff(np.matmul(waves_across(across, strips.rows), values), axis=-1)  # (N, C, S, K, L)
     total = slopes[:, :, :, 0]
-    energy = local_mean(np.einsum("ncsl,ncsl->nsl", total, total) / c)
+    energy = local_mean(np.einsum("ncsl,ncsl->nsl", total, total) / c, NEAR)
     largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)), 1e-9)
     weight = 1 / np.sqrt(energy + STRIP * step**2 / 6 + 1e-12 * largest**2)
+    blank = energy <= FLAT * largest**2  # black borders, burnt-out skies: no difference, so no word on any lattice
+    weight = np.where(blank & ~blank.all(axis=(1, 2), keepdims=True), 0, weight).astype(np.float32)
     trend = local_mean(total)
     detail = total - trend
     rough = local_mean(np.einsum("ncsl,ncsl->nsl", detail, detail) / c)

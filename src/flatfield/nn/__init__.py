@@ -10,6 +10,7 @@ from flatfield.nn.blur import (
 )
 from flatfield.nn.blur_conv import BlurConv1d, BlurConv2d, BlurConv3d
 from flatfield.nn.flat_conv_transpose import FlatConvTranspose1d, FlatConvTranspose2d, FlatConvTranspose3d
+from flatfield.nn.flat_field_correction import FlatFieldCorrection
 from flatfield.nn.flatten import bake, flatten_weights
 from flatfield.nn.icnr import icnr_
 from flatfield.nn.resize import ResizeConv1d, ResizeConv2d, ResizeConv3d
@@ -25,6 +26,7 @@ __all__ = [
     "FlatConvTranspose1d",
     "FlatConvTranspose2d",
     "FlatConvTranspose3d",
+    "FlatFieldCorrection",
     "MaxBlurPool1d",
     "MaxBlurPool2d",
     "MaxBlurPool3d",

@@ -53,10 +53,7 @@ def flatten_weights(
     if any(isinstance(link, FlatWeight) for link in _chain(module, "weight")):
         raise ValueError(f"{type(module).__name__} has flat weights already: bake it first")
     if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
-        taps = [tap_positions(k, d) for k, d in zip(module.kernel_size, module.dilation, strict=True)]
-        projection = _projection(taps, module.stride, order, at)
-        parametrize.register_parametrization(module, "weight", FlatWeight(projection))
-        return module
+        return flatten_transposed(module, module.kernel_size, module.stride, module.dilation, order=order, at=at)
     if isinstance(module, SubPixelConv):
         scale, dilation, kernel = module.scale, (1,) * module.dims, module.kernel_size
     elif isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
@@ -66,16 +63,55 @@ def flatten_weights(
         scale = per_axis(scale, len(kernel), "scale")
     else:
         raise ValueError(f"{type(module).__name__} is neither a transposed nor a sub-pixel convolution")
+    return flatten_subpixel(module, kernel, scale, dilation, order=order, at=at)
+
+
+def flatten_transposed(
+    module: nn.Module,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    *,
+    order: int = 1,
+    at: Where = "points",
+) -> nn.Module:
+    """Confine the `weight` of any module that computes a transposed convolution (in, out / groups, *kernel).
+
+    >>> layer = flatten_transposed(nn.ConvTranspose1d(1, 1, 4, stride=2), (4,), (2,), (1,))
+    >>> len(layer.parametrizations)
+    1
+    """
+    taps = [tap_positions(k, d) for k, d in zip(kernel, dilation, strict=True)]
+    parametrize.register_parametrization(module, "weight", FlatWeight(_projection(taps, stride, order, at)))
+    return module
+
+
+def flatten_subpixel(
+    module: nn.Module,
+    kernel: Sequence[int],
+    scale: Sequence[int],
+    dilation: Sequence[int],
+    *,
+    order: int = 1,
+    at: Where = "points",
+) -> nn.Module:
+    """Confine `weight` and `bias` of any module that computes a convolution in front of a pixel shuffle.
+
+    >>> layer = flatten_subpixel(nn.Conv1d(1, 2, 3), (3,), (2,), (1,))
+    >>> sorted(layer.parametrizations)
+    ['bias', 'weight']
+    """
     phases = math.prod(scale)
-    if module.weight.shape[0] % phases:
-        raise ValueError(f"{module.weight.shape[0]} channels can't be shuffled by {scale}: not a multiple of {phases}")
+    weight, bias = module.get_parameter("weight"), getattr(module, "bias", None)
+    if weight.shape[0] % phases:
+        raise ValueError(f"{weight.shape[0]} channels can't be shuffled by {scale}: not a multiple of {phases}")
     # tap j of phase f stands at f + s d (k - 1 - j): flatfield.core.SubPixelConvolution.as_transposed
     taps = [
         (np.arange(s)[:, None] + s * d * (k - 1 - np.arange(k))).ravel()
         for s, d, k in zip(scale, dilation, kernel, strict=True)
     ]
     parametrize.register_parametrization(module, "weight", FlatWeight(_projection(taps, scale, order, at), scale))
-    if module.bias is not None:
+    if bias is not None:
         parametrize.register_parametrization(module, "bias", FlatBias(phases))
     return module
 

@@ -9,6 +9,7 @@ random inputs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,7 @@ from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.passage import Subject, subject
 from flatfield.probe.tile import Tile
 from flatfield.probe.unhonoured import NoGridError
-from flatfield.probe.untouched import untouched
-from flatfield.readers.visit import tensors_in
+from flatfield.readers.visit import map_tensors, tensors_in
 from flatfield.report import GradientReport
 
 INPUTS = 32
@@ -56,30 +56,69 @@ def probe_gradient(
     ((2,), 0.3162)
     """
     whole = subject(module, inputs, keywords)
-    seen = whole.first_pass()
-    period = _period(whole, seen)
-    size = tuple(-(-n // p) * p for n, p in zip(whole.spatial_sizes()[0], period, strict=True))
-    if not seen.maxima and not seen.statistics.over_positions:
-        tile = _middle(_gradient(whole, _flat(whole, size), period), period)
-        shifts = _some(list(_shifts(tile.period)), SHIFTS)
-        moved = Tile(np.mean([np.roll(tile.values, shift, _space(tile.values)) for shift in shifts], axis=0))
-        return GradientReport(tile.unevenness, tile.period, 1, None, _left(moved, tile), len(shifts))
-    return _measured(whole, size, period, random_inputs, seed)
+    with whole.untouched:
+        seen = whole.first_pass()
+        leaf = _leaf(seen)
+        if not seen.maxima and not seen.statistics.over_positions:
+            return _exact(whole, leaf)
+        return _measured(whole, leaf, random_inputs, seed)
 
 
-def _measured(whole: Subject, size: Ints, period: Ints, count: int, seed: int) -> GradientReport:
+@dataclass(frozen=True)
+class _Leaf:
+    """The input whose gradient is asked for: its example, its axes of positions, and its period along each."""
+
+    example: torch.Tensor
+    axes: Ints
+    period: Ints
+
+    @property
+    def shape(self) -> list[int]:
+        shape = list(self.example.shape)
+        for axis, p in zip(self.axes, self.period, strict=True):
+            shape[axis] = -(-shape[axis] // p) * p
+        return shape
+
+    def flat(self) -> torch.Tensor:
+        return self.example.mean(self.axes, keepdim=True).expand(self.shape)
+
+    def noise(self, generator: np.random.Generator) -> torch.Tensor:
+        """Normal numbers with the example's mean and deviation, channel by channel."""
+        x = self.example
+        noise = torch.from_numpy(generator.standard_normal(self.shape, np.float32)).to(x)
+        return x.mean(self.axes, keepdim=True) + x.std(self.axes, keepdim=True, correction=0) * noise
+
+
+def _leaf(seen: FirstPass) -> _Leaf:
+    """The first input with positions; its period divides the product of all strides on the way."""
+    if not seen.sources():
+        raise NoGridError("the module has no input with positions")
+    tensor, source = seen.sources()[0]
+    if max(source.steps) == 1:
+        raise NoGridError("no layer strides: a flat gradient stays flat")
+    return _Leaf(tensor, source.axes, source.steps)
+
+
+def _exact(whole: Subject, leaf: _Leaf) -> GradientReport:
+    tile = _middle(_gradient(whole, leaf, leaf.flat()), leaf.period)
+    shifts = _some(list(_shifts(tile.period)), SHIFTS)
+    moved = Tile(np.mean([np.roll(tile.values, shift, _space(tile.values)) for shift in shifts], axis=0))
+    return GradientReport(tile.unevenness, tile.period, 1, None, _left(moved, tile), len(shifts))
+
+
+def _measured(whole: Subject, leaf: _Leaf, count: int, seed: int) -> GradientReport:
     """Mean and variance of the gradient over random inputs, phase by phase, and what jitter makes of the mean."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = np.random.default_rng(seed)
     phases: list[Array] = []
     still: list[Array] = []
     moved: list[Array] = []
-    shifts = _some(list(_shifts(period)), SHIFTS)
+    shifts = _some(list(_shifts(leaf.period)), SHIFTS)
     for _ in range(count):
-        x = _noise(whole, size, generator)
-        phases.append(_phases(_gradient(whole, x, period), period))
+        x = leaf.noise(generator)
+        phases.append(_phases(_gradient(whole, leaf, x), leaf.period))
         if len(moved) < max(1, count // SHIFTS):
             still.append(phases[-1])
-            moved.append(np.mean([_shifted(whole, x, shift, period) for shift in shifts], axis=0))
+            moved.append(np.mean([_shifted(whole, leaf, x, shift) for shift in shifts], axis=0))
     stacked = np.concatenate(phases)  # (inputs * periods, channels, *period)
     tile = Tile(stacked.mean(axis=0))
     variance = Tile(stacked.var(axis=0))
@@ -87,65 +126,35 @@ def _measured(whole: Subject, size: Ints, period: Ints, count: int, seed: int) -
     return GradientReport(tile.unevenness, tile.period, count, variance.unevenness, left, len(shifts))
 
 
-def _shifted(whole: Subject, x: torch.Tensor, shift: Ints, period: Ints) -> Array:
-    axes = tuple(range(x.dim() - len(shift), x.dim()))
-    gradient = _gradient(whole, x.roll(shift, axes), period)
-    return _phases(gradient.roll(tuple(-s for s in shift), axes), period)
+def _shifted(whole: Subject, leaf: _Leaf, x: torch.Tensor, shift: Ints) -> Array:
+    gradient = _gradient(whole, leaf, x.roll(shift, leaf.axes))
+    return _phases(gradient.roll(tuple(-s for s in shift), tuple(range(-len(shift), 0))), leaf.period)
 
 
-def _gradient(whole: Subject, x: torch.Tensor, period: Ints) -> torch.Tensor:
-    """The gradient of the sum of all outputs at an input, on the torus that the input is."""
-    leaf = x.detach().clone().requires_grad_(True)
+def _gradient(whole: Subject, leaf: _Leaf, x: torch.Tensor) -> torch.Tensor:
+    """The gradient of the sum of all outputs at an input, on the torus that the input is; positions come last."""
+    put = x.detach().clone().requires_grad_(True)
     mode = Backward()
-    mode.known[leaf] = (0,) * (leaf.dim() - len(period)) + tuple(leaf.shape[-len(period) :])
-    place = iter([leaf])
-    with untouched(whole.module, (whole.inputs, whole.keywords)), torch.enable_grad(), mode:
-        arguments = [next(place, t) if _spatial(t) else t for t in whole.inputs]
-        keywords = {k: next(place, t) if _spatial(t) else t for k, t in whole.keywords.items()}
-        result = next(t for t in tensors_in(whole.module(*arguments, **keywords)) if t.requires_grad)
-        (found,) = torch.autograd.grad(result.sum(), leaf)
-    return found.detach()
 
+    def fed(tensor: torch.Tensor) -> torch.Tensor:
+        return put if tensor is leaf.example else tensor
 
-def _spatial(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.dim() > 2 and value.is_floating_point()
-
-
-def _example(whole: Subject) -> torch.Tensor:
-    found: torch.Tensor = next(t for t in (*whole.inputs, *whole.keywords.values()) if _spatial(t))
-    return found
-
-
-def _flat(whole: Subject, size: Ints) -> torch.Tensor:
-    x = _example(whole)
-    return x.mean(tuple(range(2, x.dim())), keepdim=True).expand(*x.shape[:2], *size)
-
-
-def _noise(whole: Subject, size: Ints, generator: torch.Generator) -> torch.Tensor:
-    x = _example(whole)
-    space = tuple(range(2, x.dim()))
-    noise = torch.randn((*x.shape[:2], *size), generator=generator).to(x)
-    return x.mean(space, keepdim=True) + x.std(space, keepdim=True, correction=0) * noise
-
-
-def _period(whole: Subject, seen: FirstPass) -> Ints:
-    """The product of all strides on the way: what divides the grid's period."""
-    sizes = whole.spatial_sizes()
-    if not sizes:
-        raise NoGridError("the module has no input with positions")
-    least = seen.smallest.get(len(sizes[0]))
-    if least is None:
-        raise NoGridError("no layer looks at positions")
-    strides = seen.strides.get(len(sizes[0]), (1,) * len(sizes[0]))
-    if max(strides) == 1:
-        raise NoGridError("no layer strides: a flat gradient stays flat")
-    return tuple(strides)
+    with whole.untouched, torch.enable_grad(), mode:
+        inputs, keywords = map_tensors(whole.inputs, fed), map_tensors(dict(whole.keywords), fed)
+        outputs = tensors_in(whole.module(*inputs, **keywords))
+        result = next((t for t in outputs if t.requires_grad), None)
+        if result is None:
+            raise ValueError("no output has a gradient to the input: is the network run without gradients?")
+        mode.returning = True
+        (found,) = torch.autograd.grad(result.sum(), put)
+    return found.detach().movedim(leaf.axes, tuple(range(-len(leaf.axes), 0)))
 
 
 def _phases(gradient: torch.Tensor, period: Ints) -> Array:
     """Cut (batch, channels, *space) into periods: (periods, channels, *period)."""
-    array = gradient.to("cpu", torch.float64).numpy()
     dims = len(period)
+    array = gradient.to("cpu", torch.float64).numpy()
+    array = array.reshape(array.shape[0], -1, *array.shape[-dims:])
     cut = [n for size, p in zip(array.shape[-dims:], period, strict=True) for n in (size // p, p)]
     parts = array.reshape(array.shape[0], array.shape[1], *cut)
     counts = tuple(range(2, 2 + 2 * dims, 2))

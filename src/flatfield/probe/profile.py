@@ -12,16 +12,18 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from flatfield.probe.attempts import settled_plan
-from flatfield.probe.beyond import ramp_grid, stripes_grid
+from flatfield.core.taps import Ints
+from flatfield.probe.attempts import natural_and_least, settled_plan
+from flatfield.probe.beyond import Beyond, beyond
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.flat_field import whole_periods
 from flatfield.probe.gradient import probe_gradient
 from flatfield.probe.passage import Passage, Subject, subject
 from flatfield.probe.peeling import Run, assembled, peel
+from flatfield.probe.period import Periods
 from flatfield.probe.plan import Plan
 from flatfield.probe.tile import Tile
-from flatfield.probe.unhonoured import NoGridError
+from flatfield.probe.unhonoured import NoGridError, UnknownLayerError, missed
 from flatfield.report import ProbeReport
 from flatfield.targets import Opened
 
@@ -42,31 +44,43 @@ def probe_module(
     (`freeze=False`: each run's own). `at` names the layer at whose input the flat field begins ("input": the
     network's own); without it, the first layer that upsamples, or the input where something goes round that layer.
     `patterns` adds a run with a ramp and one with stripes; `rate` (Hz) gives the grid of a sound as tones. Nothing
-    of the module is changed. Raises `NoGridError` where nothing flat reaches an output with positions, `ValueError`
-    for an unknown layer, and whatever the module raises.
+    of the module is changed. Raises `NoGridError` where nothing flat reaches an output with positions,
+    `UnknownLayerError`, `NotFiniteError`, and whatever the module raises.
 
     >>> report = probe_module(nn.ConvTranspose2d(1, 1, 3, stride=2, bias=False), torch.ones(1, 1, 4, 4))
     >>> report.period, [layer.name for layer in report.layers]
     ((2, 2), ['convolution'])
     """
     whole = subject(module, inputs, keywords)
+    with whole.untouched:
+        return _probed(whole, at, freeze=freeze, patterns=patterns, rate=rate)
+
+
+def _probed(whole: Subject, at: str, *, freeze: bool, patterns: bool, rate: float | None) -> ProbeReport:
     seen = whole.first_pass()
     start = {"input": ":input"}.get(at, at)
     if at and at != "input" and not any(n == at or n.startswith(f"{at}.") for n in seen.layers):
-        raise ValueError(f"no layer {at!r} ran; those that did: {', '.join(dict.fromkeys(seen.layers))}")
+        raise UnknownLayerError(at, seen.layers)
     plan, first = settled_plan(whole, seen, Plan(start, freeze=freeze))
     return profile(whole, seen, plan, first, patterns=patterns, rate=rate)
 
 
-def probe_opened(opened: Opened, *, rate: float | None = None) -> ProbeReport | None:
-    """Probe a PyTorch target forwards (with ramp and stripes) and backwards; None where it has no grid to show."""
+def probe_opened(opened: Opened, *, at: str = "", rate: float | None = None) -> ProbeReport | None:
+    """Probe a PyTorch target forwards (with ramp and stripes) and backwards; None where it has no grid to show.
+
+    With `at` that is no answer: raises `NoGridError`. A run backwards that fails is listed as missing.
+    """
     found: ProbeReport | None = None
-    with contextlib.suppress(NoGridError):
-        found = probe_module(opened.model, opened.inputs, keywords=opened.keywords, patterns=True, rate=rate)
-    with contextlib.suppress(NoGridError):
+    with contextlib.nullcontext() if at else contextlib.suppress(NoGridError):
+        found = probe_module(opened.model, opened.inputs, keywords=opened.keywords, at=at, patterns=True, rate=rate)
+    try:
         gradient = probe_gradient(opened.model, opened.inputs, keywords=opened.keywords)
-        found = replace(found or ProbeReport(), gradient=gradient)
-    return found
+    except NoGridError:
+        return found
+    except Exception as error:  # somebody's model, which may not have been made for gradients
+        found = found or ProbeReport()
+        return replace(found, missing=(*found.missing, missed("gradient", error)))
+    return replace(found or ProbeReport(), gradient=gradient)
 
 
 def profile(
@@ -85,7 +99,18 @@ def profile(
     report = assembled(run, peel(run, again), tile_of(first), start=first.start, ledger=first.ledger, rate=rate)
     if not patterns:
         return report
-    return replace(report, ramp=ramp_grid(whole, seen, plan, first), stripes=stripes_grid(whole, seen, plan, first))
+    found = _beyond(whole, seen, plan, first)
+    return replace(report, ramp=found.ramp, stripes=found.stripes, missing=found.missing)
+
+
+def _beyond(whole: Subject, seen: FirstPass, plan: Plan, first: Passage) -> Beyond:
+    def run(pattern: str, size: Ints) -> tuple[npt.NDArray[np.float64], Periods]:
+        passage = whole.run(replace(plan, pattern=pattern, size=size), seen)
+        passage.ledger.refuse_more_than(first.ledger)
+        return passage.output.detach().to("cpu", torch.float64).numpy(), passage.periods
+
+    natural, least = natural_and_least(seen, plan.start, plan.dims)
+    return beyond(run, natural or first.size, least or first.size, [p for p in first.periods if p > 0][-1])
 
 
 def values_of(passage: Passage) -> npt.NDArray[np.float64]:

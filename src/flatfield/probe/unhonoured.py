@@ -1,10 +1,14 @@
-"""What a probe met and could not honour: the ledger, and the two ways in which a run can fail."""
+"""What a probe met and could not honour: the ledger, and the ways in which a run can fail."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flatfield.report import UnreadReport
+
+_NAMED = 8
 
 
 class WindowTooSmallError(Exception):
@@ -13,6 +17,33 @@ class WindowTooSmallError(Exception):
 
 class NoGridError(ValueError):
     """There is nothing to probe: no upsampling layer and no output with positions."""
+
+
+class UnknownLayerError(ValueError):
+    """The flat field was to begin at a layer that did not run; names those that did, the nearest ones if many."""
+
+    def __init__(self, name: str, layers: Sequence[str]) -> None:
+        ran = list(dict.fromkeys(layers))
+        near = ran if len(ran) <= _NAMED else difflib.get_close_matches(name, ran, _NAMED, 0.0)
+        more = f", and {len(ran) - len(near)} more" if len(ran) > len(near) else ""
+        super().__init__(f"no layer {name!r} ran; those that did: {', '.join(near) or 'none'}{more}")
+
+
+class NotFiniteError(ValueError):
+    """The network made infinity, or no number, of a flat field."""
+
+
+NO_OUTPUT = "no output has positions that come from the flat field (a classifier is probed backwards: probe_gradient)"
+
+
+def missed(run: str, error: Exception) -> UnreadReport:
+    """Note a run that could not be made, with the reason.
+
+    >>> missed("ramp", ValueError("no  such size")).reason
+    'no such size'
+    """
+    reason = " ".join(str(error).split())[:300] or "no message"
+    return UnreadReport(run, type(error).__name__, reason)
 
 
 @dataclass
@@ -30,6 +61,12 @@ class Ledger:
     def add(self, name: str, operator: str, reason: str) -> None:
         """Note an operator."""
         self.entries.setdefault((name, operator, reason), UnreadReport(name, operator, reason))
+
+    def refuse_more_than(self, other: Ledger) -> None:
+        """Raise `ValueError` where this run met something that the other one did not."""
+        more = next((entry for place, entry in self.entries.items() if place not in other.entries), None)
+        if more is not None:
+            raise ValueError(f"not honoured there: {more.name} ({more.operator}): {more.reason}")
 
     def period(self, name: str, operator: str, period: int, size: int) -> int:
         """The period that a window of `size` positions can be continued with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from flatfield.readers.pytorch import read_module
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the loader from logging its own traceback: the error says it in one line."""
+    """Keep the loader from logging its own traceback (the error says it in one line) and from warning of its parts."""
     logger = logging.getLogger("torch.export")
     logger.disabled = True
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logger.disabled = False
 
@@ -45,7 +48,7 @@ def load_exported(
     try:
         with _quiet():
             program = torch.export.load(path)
-        module = torch.export.unflatten(program)
+            module = torch.export.unflatten(program)
     except Exception as error:  # a zip of several formats: the loader raises whatever its parts raise
         reason = " ".join(str(error).split())
         raise UnreadableError(

@@ -10,7 +10,7 @@ import zlib
 from flatfield.render.html_layers import layer_views
 from flatfield.render.html_probe import probe_view
 from flatfield.render.manual import blocks
-from flatfield.render.templates import template
+from flatfield.render.templates import pages
 from flatfield.report import LEVELS, Report
 from flatfield.rules import RULES
 
@@ -26,7 +26,7 @@ def render_html(report: Report) -> str:
     >>> render_html(Report(target="<script>.onnx")).count("&lt;script&gt;.onnx")
     2
     """
-    return template("report.html").render(_view(report))
+    return pages().get_template("report.html").render(_view(report))
 
 
 def render_fragment(report: Report) -> str:
@@ -35,7 +35,7 @@ def render_fragment(report: Report) -> str:
     >>> render_fragment(Report(target="model.onnx"))[:29]
     '<div class="flatfield-report"'
     """
-    return template("body.html").render(_view(report))
+    return pages().get_template("body.html").render(_view(report))
 
 
 def _view(report: Report) -> dict[str, object]:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from flatfield.core import FLAT, decibels
 from flatfield.render.html_layers import times
+from flatfield.render.lacks import lacks
 from flatfield.render.png import png_address
-from flatfield.report import ProbeLayerReport, ProbeReport, ToneReport, UnreadReport
+from flatfield.report import ProbeLayerReport, ProbeReport, ToneReport
 
 _MOST_CHANNELS = 4
 _SHOWN = 32  # positions each way, at least: a period is repeated until the eye sees a grid
@@ -37,7 +38,7 @@ class ProbeView:
     layers: tuple[ProbeLayerReport, ...]
     pictures: tuple[Picture, ...]
     tones: tuple[ToneReport, ...]
-    unhonoured: tuple[UnreadReport, ...]
+    lacks: tuple[str, ...]
 
 
 def probe_view(probe: ProbeReport | None) -> ProbeView | None:
@@ -49,8 +50,9 @@ def probe_view(probe: ProbeReport | None) -> ProbeView | None:
     if probe is None:
         return None
     flat = probe.unevenness is not None and probe.unevenness <= FLAT
+    exact = " (not exact: see what is not honoured below)" if probe.unhonoured else ""
     return ProbeView(
-        start="on a flat input" if probe.start == "input" else f"on a flat field, from {probe.start} on",
+        start=("on a flat input" if probe.start == "input" else f"on a flat field, from {probe.start} on") + exact,
         flat=flat,
         verdict="" if probe.unevenness is None else "good" if flat else "bad",
         headline=_headline(probe, flat),
@@ -58,7 +60,7 @@ def probe_view(probe: ProbeReport | None) -> ProbeView | None:
         layers=tuple(layer for layer in probe.layers if layer.alone is not None),
         pictures=_pictures(probe, flat),
         tones=tuple(sorted(probe.tones, key=lambda tone: -tone.level)[:_MANY_TONES]),
-        unhonoured=probe.unhonoured,
+        lacks=tuple(lacks(probe)),
     )
 
 
@@ -68,7 +70,8 @@ def _headline(probe: ProbeReport, flat: bool) -> str:
     if flat:
         return "the output is flat"
     loud = f"unevenness {probe.unevenness:.3f} ({decibels(probe.unevenness):.1f} dB)"
-    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, period {times(probe.period) if probe.period else 1}"
+    period = f"period {times(probe.period)}" if probe.period else "no period seen"
+    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, {period}"
 
 
 def _facts(probe: ProbeReport) -> list[tuple[str, str]]:

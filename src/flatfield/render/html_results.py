@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flatfield.render.png import png_address
-from flatfield.render.templates import template
+from flatfield.render.templates import pages
 
 if TYPE_CHECKING:
     from flatfield.measure.exhibit import Exhibit
@@ -42,17 +42,21 @@ def render_results(results: Results, charts: Mapping[str, Drawing], version: str
     `charts` may hold "strengths", "loudness" and "lines"; what is not there is not shown. Raises `ValueError` where
     Jinja2 is not installed.
     """
-    return template("results.html").render(
-        results=results,
-        version=version,
-        charts={name: _chart(drawing) for name, drawing in charts.items()},
-        worst=[_shown(one) for one in results.worst],
-        median=[_shown(one) for one in results.median],
-        spectrum=None if results.spectrum is None else _plane(results.spectrum),
-        peaks=[] if results.spectrum is None else _peaks(results.spectrum.peaks())[:_FEW_PEAKS],
-        asked=_ranges(results.settings.periods),
-        most=max((files for _, files in results.periods), default=1),
-        rows=[_row(row) for row in results.rows if row.periods],
+    return (
+        pages()
+        .get_template("results.html")
+        .render(
+            results=results,
+            version=version,
+            charts={name: _chart(drawing) for name, drawing in charts.items()},
+            worst=[_shown(one) for one in results.worst],
+            median=[_shown(one) for one in results.median],
+            spectrum=None if results.spectrum is None else _plane(results.spectrum),
+            peaks=[] if results.spectrum is None else _peaks(results.spectrum.peaks())[:_FEW_PEAKS],
+            asked=_ranges(results.settings.periods),
+            most=max((files for _, files in results.periods), default=1),
+            rows=[_row(row) for row in results.rows if row.periods],
+        )
     )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flatfield.core import FLAT, decibels
+from flatfield.render.lacks import lacks
 from flatfield.render.printable import printable
 from flatfield.report import GradientReport, ProbeLayerReport, ProbeReport, Report
 
@@ -38,7 +39,7 @@ def profile_lines(report: Report) -> Iterator[RenderableType]:
     yield from _tones(probe)
     if probe.gradient is not None:
         yield _gradient(probe.gradient)
-    yield from _unhonoured(probe)
+    yield from (Text(printable(line)) for line in lacks(probe))
 
 
 def _headline(probe: ProbeReport) -> Text:
@@ -51,7 +52,8 @@ def _headline(probe: ProbeReport) -> Text:
     return Text.assemble(
         printable(f"{where}: unevenness "),
         (f"{probe.unevenness:.3f} ({decibel:.1f} dB)", "bold"),
-        f", {probe.peak_to_peak or 0.0:.3g} peak to peak, period {_times(probe.period)}",
+        f", {probe.peak_to_peak or 0.0:.3g} peak to peak",
+        f", period {_times(probe.period)}" if probe.period else ", no period seen",
     )
 
 
@@ -81,16 +83,6 @@ def _tones(probe: ProbeReport) -> Iterator[RenderableType]:
         told = ", ".join(f"{tone.frequency:.0f} Hz {tone.level:.0f} dB" for tone in loudest)
         more = len(probe.tones) - len(loudest)
         yield Text(f"tones: {told}" + (f", and {more} weaker ones" if more else ""))
-
-
-def _unhonoured(probe: ProbeReport) -> Iterator[RenderableType]:
-    """One line an operator and reason: a recurrent network has the same one many times."""
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for entry in probe.unhonoured:
-        kinds.setdefault((entry.operator, entry.reason), []).append(entry.name)
-    for (operator, reason), names in kinds.items():
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield Text(printable(f"not honoured: {names[0]}{others} ({operator}): {reason}"))
 
 
 def _gradient(gradient: GradientReport) -> Text:

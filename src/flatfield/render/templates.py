@@ -10,6 +10,7 @@ import functools
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from flatfield.render.html_layers import times
 from flatfield.render.palette import DARK, LIGHT, css_variables
 from flatfield.render.printable import printable
 
@@ -19,17 +20,15 @@ if TYPE_CHECKING:
 _FOLDER = "pages"
 
 
-def template(name: str) -> jinja2.Template:
-    """Give a template by its file's name. Raises `ValueError` where Jinja2 is not installed.
-
-    >>> template("body.html").name
-    'body.html'
-    """
-    return _pages().get_template(name)
-
-
 @functools.cache
-def _pages() -> jinja2.Environment:
+def pages() -> jinja2.Environment:
+    """Give the templates of this package, with everything that they are given escaped and made printable.
+
+    Raises `ValueError` where Jinja2 is not installed.
+
+    >>> pages().from_string("{{ name }}").render(name="<b>")
+    '&lt;b&gt;'
+    """
     try:
         import jinja2  # noqa: PLC0415 - only who asks for a page needs it
     except ModuleNotFoundError:
@@ -43,7 +42,7 @@ def _pages() -> jinja2.Environment:
         # what a report says is made printable; what this package marks as its own (Markup) is left alone
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    pages.filters["lines"] = _lines
+    pages.filters["lines"], pages.filters["times"] = _lines, times
     # constants of this package, and no text of a report: they alone stand as they are
     pages.globals["style"] = _trusted((files("flatfield.render") / _FOLDER / "report.css").read_text("utf-8"))
     pages.globals["light"], pages.globals["dark"] = _trusted(css_variables(LIGHT)), _trusted(css_variables(DARK))

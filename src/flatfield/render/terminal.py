@@ -112,7 +112,8 @@ def _advice(report: Report) -> RenderableType:
     if not serious:
         clean = "No layer draws a grid." if not report.unread else "No understood layer draws a grid."
         return Text(f"\n{clean}", style="bold green")
-    worst = serious[0]
+    guilty = report.probe.guilty if report.probe else None
+    worst = next((f for f in serious if guilty and f.layer == guilty.name), serious[0])
     return Text.assemble(
         "\n",
         ("What to do: ", "bold"),

@@ -1,7 +1,8 @@
 """A strided convolution reads some inputs more often than others: its gradient has a grid.
 
 ## What it does
-Finds strided convolutions and average pools whose kernel is not a multiple of their stride.
+Finds strided convolutions and average pools whose kernel is not a multiple of their stride, but for those that weigh
+every phase alike all the same, or have a blur right in front that does.
 
 ## Why is this bad?
 The gradient of a strided convolution is a transposed convolution with the same geometry. Saliency maps and feature
@@ -41,7 +42,7 @@ def check(network: Network) -> Iterator[Hit]:
     for layer in network.layers:
         gathers = layer.operator == "Conv" or (layer.operator == "Pool" and layer.mode == "average")
         least, most = int(layer.overlap.min()), int(layer.overlap.max())
-        if not gathers or least == most:
+        if not gathers or least == most or network.evens_gradient(layer):
             continue
         message = (
             f"kernel {times(layer.kernel)}, stride {times(layer.stride)}: the gradient reaches an input "

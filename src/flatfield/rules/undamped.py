@@ -47,6 +47,8 @@ def check(network: Network) -> Iterator[Hit]:
 
 
 def _could_damp(layer: Layer) -> bool:
+    if layer.operator == "SubPixelConv":  # its convolution walks in steps of 1: the stride is the shuffle's
+        return max(layer.kernel, default=1) > 1
     smooths = layer.operator in ("Conv", "ConvTranspose") or (layer.operator == "Pool" and layer.mode == "average")
     return smooths and max(layer.kernel, default=1) > max(layer.stride, default=1)
 

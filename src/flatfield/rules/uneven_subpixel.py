@@ -4,6 +4,7 @@
 Finds convolutions followed by a pixel shuffle whose phases answer a flat input differently, and says which of
 three things it is: no sign of ICNR; ICNR written in the wrong channel order (equal when the channels are counted
 phase first, as in TensorFlow's depth_to_space, but not in PyTorch's order); or equal weights with unequal biases.
+With a box right behind that takes the grid out, phases may be as they like.
 
 ## Why is this bad?
 The phases of a sub-pixel convolution are independent filters. With independent random weights the output has a grid
@@ -43,7 +44,7 @@ from flatfield.rules.rule import Hit, Rule, cure_class, level_of, period_of, tim
 def check(network: Network) -> Iterator[Hit]:
     """Sub-pixel convolutions with unequal phases."""
     for layer in network.layers:
-        if layer.operator != "SubPixelConv":
+        if layer.operator != "SubPixelConv" or network.smoothed(layer):
             continue
         if layer.uneven:
             what, cure = _unequal_weights(layer)

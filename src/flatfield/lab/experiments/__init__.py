@@ -2,6 +2,7 @@
 
 from flatfield.lab.experiment import Experiment
 from flatfield.lab.experiments.colour import COLOUR
+from flatfield.lab.experiments.cured import CURED
 from flatfield.lab.experiments.discriminator import DISCRIMINATOR
 from flatfield.lab.experiments.gradients import GRADIENTS
 from flatfield.lab.experiments.inclusion import INCLUSION
@@ -23,6 +24,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     UPSAMPLERS_COMPARED,
     STYLE,
     SOUND,
+    CURED,
 )
 
 

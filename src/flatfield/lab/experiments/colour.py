@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from flatfield.lab.experiment import Bench, Cell, Column, Experiment, Outcome, Verdict, grid_of_cells
+from flatfield.lab.experiments.inclusion import loss_curves
 from flatfield.lab.painting import studio
 from flatfield.lab.patches import GREY_LEVELS, to_tensor
 from flatfield.lab.photographs import Picture
@@ -63,7 +64,7 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
         "positive": slope.low > 0,
     }
     curves = [{"what": "grid over distance", "x": x, "y": y} for x, y in sorted(zip(distance, grids, strict=True))]
-    return Outcome([row], curves)
+    return Outcome([row], [*curves, *loss_curves(trained.losses)])
 
 
 def judge(frame: pl.DataFrame) -> Verdict:
@@ -91,4 +92,5 @@ COLOUR = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("slope",),),
 )

@@ -77,4 +77,5 @@ DISCRIMINATOR = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("locked",), ("strength_2", "strength_4", "strength_8")),
 )

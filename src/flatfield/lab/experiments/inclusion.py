@@ -54,6 +54,7 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
     row = {
         "periods": ",".join(map(str, lattice.found)),
         "right": lattice.found == LAST[cell.variant][1],
+        **{f"found_{p}": p in lattice.found for p in lattice.periods},
         "grid": response.levels,
         **{f"strength_{p}": s for p, s in zip(lattice.periods, lattice.strengths, strict=True)},
         **{f"flat_{p}": response.levels_of(p) for p in (2, 4, 8)},
@@ -62,7 +63,7 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
         "steps_per_second": trained.steps_per_second,
     }
     pictures = {"samples": to_bytes(painted[:SHOWN])} if cell.seed == 0 else {}
-    return Outcome([row], loss_curves(trained.losses), pictures)
+    return Outcome([row], loss_curves(trained.losses), pictures, {"painter": family.painter(trained.networks)})
 
 
 def loss_curves(losses: tuple[dict[str, float], ...], points: int = 100) -> list[dict[str, float | str]]:
@@ -93,6 +94,9 @@ INCLUSION = Experiment(
     claim="Deconvolution in the last two layers: periods 2 and 4. Only in the last: 2. Nowhere: none.",
     measured=(
         Column("right", "share", "networks whose pictures show exactly the claimed periods", share=True),
+        Column("found_2", "share", "networks in whose pictures the statistic finds period 2", share=True),
+        Column("found_4", "share", "the same of period 4", share=True),
+        Column("found_8", "share", "the same of period 8", share=True),
         Column("strength_2", "grey levels", "period 2 in the painted pictures, rms"),
         Column("strength_4", "grey levels", "period 4 in the painted pictures, rms"),
         Column("strength_8", "grey levels", "period 8 in the painted pictures, rms"),
@@ -100,10 +104,11 @@ INCLUSION = Experiment(
         Column("flat_4", "grey levels", "period 4 on flat fields, rms"),
         Column("flat_8", "grey levels", "period 8 on flat fields, rms"),
         Column("quality", "dB, or grey levels", "PSNR on held-out pictures; for the GAN sliced Wasserstein distance"),
-        Column("steps_per_second", "1/s", "speed of training"),
+        Column("steps_per_second", "1/s", "speed of training, processor time"),
         Column("memory", "MiB", "kept by one step for its backward pass"),
     ),
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("strength_2", "strength_4", "strength_8"), ("flat_2", "flat_4", "flat_8"), ("quality",)),
 )

@@ -8,6 +8,7 @@ import polars as pl
 from torch import Tensor
 
 from flatfield.lab.experiment import Bench, Cell, Column, Experiment, Outcome, Row, Verdict, grid_of_cells
+from flatfield.lab.experiments.inclusion import loss_curves
 from flatfield.lab.flat_response import exact
 from flatfield.lab.painting import Studio, studio, weight_unevenness
 from flatfield.lab.scale import Scale
@@ -45,7 +46,7 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
 
     trained = place.trained(cell, watch=Watch(watched(bench.scale.steps), observe))
     curves = [{"what": "flat-field grid", "x": row["step"], "y": row["grid"]} for row in trained.observed]
-    return Outcome(trained.observed, curves)
+    return Outcome(trained.observed, [*curves, *loss_curves(trained.losses)])
 
 
 def look(place: Studio, networks: Networks, originals: Tensor) -> Row:

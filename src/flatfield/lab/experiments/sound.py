@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from flatfield.lab.experiment import Bench, Cell, Column, Experiment, Outcome, Row, Verdict, grid_of_cells
+from flatfield.lab.experiments.inclusion import loss_curves
 from flatfield.lab.families import FAMILIES
 from flatfield.lab.flat_response import decoder_response
 from flatfield.lab.scale import Scale
@@ -53,7 +54,7 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
         progress=bench.progress,
     )
     rows = [{**row, "state": "trained" if row["step"] else "untrained"} for row in trained.observed]
-    return Outcome(rows)
+    return Outcome(rows, loss_curves(trained.losses))
 
 
 def listen(networks: Networks, held_out: torch.Tensor) -> Row:
@@ -110,6 +111,7 @@ SOUND = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("tones",), ("distance",)),
     by=("state",),
     needs=missing,
 )

@@ -92,4 +92,5 @@ STYLE = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    charts=(("grid",), ("style",)),
 )

@@ -73,4 +73,6 @@ UNTRAINED = Experiment(
     cells=cells,
     measure=measure,
     judge=judge,
+    originals=False,
+    charts=(("found_2", "found_4", "found_8"),),
 )

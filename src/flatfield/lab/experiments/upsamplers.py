@@ -6,7 +6,7 @@ import polars as pl
 import torch
 from torch import nn
 
-from flatfield.lab.cost import kept_for_backward, milliseconds, multiply_adds
+from flatfield.lab.cost import kept_for_backward, milliseconds, multiply_adds, step_multiply_adds
 from flatfield.lab.experiment import Bench, Cell, Column, Experiment, Outcome, Row, Verdict, grid_of_cells
 from flatfield.lab.experiments.inclusion import loss_curves
 from flatfield.lab.families import FAMILIES, Family
@@ -20,10 +20,11 @@ from flatfield.lab.train import Trained
 from flatfield.lab.upsampling import UPSAMPLERS
 
 REFERENCE = "deconv-4"
-"""Equal time means: as many multiply-adds in the decoder as this one's training takes."""
+"""Equal time means: as many multiply-adds, backward passes included, as this one's training takes."""
+ALIKE = 0.02
+"""Steps that differ by less than this share are called equal: nobody trains again for twelve of six hundred."""
 TIMED = ("deconv-4", "nearest", "bilinear", "flat-4", "flat-4-lines")
 """Those that are trained again for equal time: the open question's."""
-TIMED_FAMILY = "autoencoder"
 
 
 def cells(scale: Scale) -> tuple[Cell, ...]:
@@ -36,13 +37,14 @@ def measure(cell: Cell, bench: Bench) -> Outcome:
     place = studio(cell.family, cell.variant, bench)
     trained = place.trained(cell)
     rows = [{"equal": "steps", **measured(place, trained), **costs(place)}]
-    if cell.family == TIMED_FAMILY and cell.variant in TIMED:
+    if cell.variant in TIMED:
         steps = equal_time_steps(place)
         again = trained if steps == bench.scale.steps else place.trained(cell, name="time", steps=steps)
         rows.append({"equal": "time", **measured(place, again)})
     painted = place.family.paint(trained.networks, place.originals())
     pictures = {"samples": to_bytes(painted[:SHOWN])} if cell.seed == 0 else {}
-    return Outcome(rows, loss_curves(trained.losses), pictures)
+    kept = {"painter": place.family.painter(trained.networks)}
+    return Outcome(rows, loss_curves(trained.losses), pictures, kept)
 
 
 def measured(place: Studio, trained: Trained) -> Row:
@@ -80,9 +82,10 @@ def costs(place: Studio) -> Row:
 
 def equal_time_steps(place: Studio) -> int:
     """Give the steps that cost as many multiply-adds as the reference's: counted, so that every run has the same."""
-    ours = multiply_adds(*decoder_work(place))
-    reference = multiply_adds(*decoder_work(studio(place.family.name, REFERENCE, place.bench)))
-    return max(1, round(place.bench.scale.steps * reference / ours))
+    steps, batch = place.bench.scale.steps, place.bench.scale.batch
+    theirs = studio(place.family.name, REFERENCE, place.bench)
+    ours, reference = (step_multiply_adds(p.task, batch) for p in (place, theirs))
+    return steps if abs(reference / ours - 1) < ALIKE else max(1, round(steps * reference / ours))
 
 
 def flat_against_nearest(frame: pl.DataFrame, family: str, equal: str) -> Interval:
@@ -97,10 +100,12 @@ def flat_against_nearest(frame: pl.DataFrame, family: str, equal: str) -> Interv
 def judge(frame: pl.DataFrame) -> Verdict:
     """Hold if flat 4/2 is better than nearest in every family, beyond doubt, and has no grid."""
     differences = {family: flat_against_nearest(frame, family, "steps") for family in FAMILIES}
-    in_time = flat_against_nearest(frame, TIMED_FAMILY, "time")
+    in_time = {family: flat_against_nearest(frame, family, "time") for family in FAMILIES}
     grid = max(values(frame, "grid", variant="flat-4"), default=0.0)
-    told = [f"{name} {d} {FAMILIES[name].unit}" for name, d in differences.items()]
-    told.append(f"{TIMED_FAMILY} in equal time {in_time} dB")
+    told = [
+        f"{name} {d} {FAMILIES[name].unit} in equal steps, {in_time[name]} in equal time"
+        for name, d in differences.items()
+    ]
     every = list(differences.values())
     holds = True if all(d.low > 0 for d in every) and grid < 0.01 else False if any(d.high < 0 for d in every) else None
     return Verdict(
@@ -119,12 +124,20 @@ UPSAMPLERS_COMPARED = Experiment(
         Column("multiply_adds", "10^6", "of the decoder, one picture"),
         Column("parameters", "10^3", "of the decoder"),
         Column("memory", "MiB", "kept by one training step for its backward pass"),
-        Column("milliseconds", "ms", "of the decoder, eight pictures, on one core"),
-        Column("steps_per_second", "1/s", "of training, all told"),
+        Column("milliseconds", "ms", "of the decoder, eight pictures, processor time on one core"),
+        Column("steps_per_second", "1/s", "of training, all told, processor time"),
         Column("steps", "", "trained"),
     ),
     cells=cells,
     measure=measure,
     judge=judge,
+    note=(
+        "The recipe's stability over seeds was tried first: after 600 steps the PSNR of five auto-encoders lay within "
+        "0.24 dB (deconv-4), 0.35 dB (flat-4) and 0.22 dB (nearest); without its decay, clipping and averages three of "
+        "flat-4 lay 2.2 dB apart. Variants of one seed see the same batches and are compared in pairs. Equal steps, "
+        "and equal time: as many multiply-adds, backward passes included, as deconv-4's training takes."
+    ),
+    charts=(("quality",), ("grid",), ("milliseconds",)),
+    lines=("deconv-3", "deconv-4", "subpixel", "nearest", "bilinear", "flat-4"),
     by=("equal",),
 )

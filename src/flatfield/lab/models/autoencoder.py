@@ -14,14 +14,16 @@ class Autoencoder(nn.Module):
     """Squeeze a picture through few numbers and paint it again: (n, 3, h, w) -> the same.
 
     Convolutions 3/2 down, one for each stage of the decoder, `code` channels at the bottleneck: with three stages a
-    picture of 3 * 64 numbers an 8 x 8 square passes as `code` of them.
+    picture of 3 * 64 numbers an 8 x 8 square passes as `code` of them. `decoder` stands in for the plain one.
 
     >>> import torch
     >>> tuple(Autoencoder(("deconv-4",) * 3)(torch.zeros(1, 3, 32, 32)).shape)
     (1, 3, 32, 32)
     """
 
-    def __init__(self, stages: Sequence[str], width: int = 64, code: int = 24) -> None:
+    def __init__(
+        self, stages: Sequence[str], width: int = 64, code: int = 24, decoder: nn.Module | None = None
+    ) -> None:
         super().__init__()
         widths = [3, *(max(16, width // 2 ** (len(stages) - 1 - i)) for i in range(len(stages)))]
         self.encoder = nn.Sequential()
@@ -30,7 +32,7 @@ class Autoencoder(nn.Module):
             self.encoder.append(nn.LeakyReLU(SLOPE))
         self.encoder.append(nn.Conv2d(widths[-1], code, 1))
         self.expand = nn.Sequential(nn.Conv2d(code, width, 1), nn.LeakyReLU(SLOPE))
-        self.decoder = Decoder(stages, width)
+        self.decoder = Decoder(stages, width) if decoder is None else decoder
 
     def forward(self, picture: Tensor) -> Tensor:
         """Give the pictures as the bottleneck lets them through."""

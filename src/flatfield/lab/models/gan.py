@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from flatfield.lab.models.decoder import SLOPE, Decoder, PixelNorm
 from flatfield.nn import BlurPool2d
@@ -99,9 +100,12 @@ class Discriminator(nn.Module):
         self.features = nn.Sequential()
         for inputs, outputs in pairwise(widths):
             self.features.extend(_step(inputs, outputs, down))
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(BASE), nn.Flatten(), nn.Linear(width * BASE * BASE, 1))
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(width * BASE * BASE, 1))
 
     def forward(self, picture: Tensor) -> Tensor:
         """Score a batch of pictures."""
-        scores: Tensor = self.head(self.features(picture))
+        features = self.features(picture)
+        if features.shape[-2:] != (BASE, BASE):  # averaging one by one is slow and changes nothing
+            features = F.adaptive_avg_pool2d(features, BASE)
+        scores: Tensor = self.head(features)
         return scores.squeeze(1)

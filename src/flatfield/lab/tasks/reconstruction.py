@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from flatfield.lab.draw import Draw
 from flatfield.lab.models.autoencoder import Autoencoder
+from flatfield.lab.models.stack import Stack
 from flatfield.lab.models.superresolution import SuperResolution
 from flatfield.lab.patches import Patches
 from flatfield.lab.task import Networks, Part
@@ -37,6 +38,18 @@ class Reconstruction:
         painter = networks["painter"]
         patches = self.patches.sample(draw).to(next(painter.parameters()).device)
         return F.mse_loss(painter(patches), patches)
+
+
+@dataclass(frozen=True)
+class Smoothed(Reconstruction):
+    """The same with a convolution of stride 1 and size `last` behind the stages, which are all alike; 0 for none."""
+
+    last: int = 0
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Build the auto-encoder with its longer decoder."""
+        stack = Stack(self.stages[0], len(self.stages), self.last, width=self.width)
+        return {"painter": Autoencoder(self.stages, self.width, decoder=stack)}
 
 
 @dataclass(frozen=True)

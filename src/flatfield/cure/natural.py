@@ -1,0 +1,123 @@
+"""NaturalGrid: the grid in a model's natural outputs: what all of them have in common at each phase of a period."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flatfield.core.taps import Ints
+from flatfield.network import Network
+
+Real = npt.NDArray[np.float64]
+LONGEST = 4096
+"""Positions, over all axes, of the largest period that is looked for."""
+_ASKED = 64  # the longest period that the lattice statistic is asked for
+_SOUNDS = 64  # of these many outputs the tones are measured: their spectra are averaged
+
+
+def output_period(network: Network) -> Ints:
+    """Give the period, along each axis, of everything that the network's upsampling layers can draw at its output.
+
+    The least common multiple over the layers; empty where nothing upsamples, or where it is larger than `LONGEST`.
+
+    >>> from flatfield.targets import open_target
+    >>> output_period(open_target("example:deconv")), output_period(open_target("example:classifier"))
+    ((8, 8), ())
+    """
+    periods = [network.output_period(layer) for layer in network.layers if layer.upsamples]
+    dims = max(map(len, periods), default=0)
+    period = tuple(math.lcm(*axis) for axis in zip(*(p for p in periods if len(p) == dims), strict=True))
+    return period if 1 < math.prod(period) <= LONGEST else ()
+
+
+class NaturalGrid:
+    """Collect outputs of one model, and tell what they have in common at each phase of `period`.
+
+    Natural pictures and sounds have no phase: whatever is locked to it, in all of them, is the model's own grid.
+    Outputs are (..., *space) with as many axes of space as the period; axes in front of the channels are examples.
+
+    >>> grid = NaturalGrid((2, 2))
+    >>> grid.add(np.tile([[1.0, -1.0], [-1.0, 1.0]], (8, 8))[None, None])
+    >>> grid.rms
+    1.0
+    """
+
+    def __init__(self, period: Ints) -> None:
+        self.period = period
+        self.sums: Real | None = None
+        self.count = 0
+        self.kept: list[npt.NDArray[np.float32]] = []
+
+    def add(self, output: npt.NDArray[Any]) -> None:
+        """Add one batch; outputs too small for a period are passed over."""
+        dims = len(self.period)
+        if not dims or output.ndim < dims + 1:
+            return
+        shape = output.shape[len(output.shape) - dims :]
+        whole = tuple(n - n % p for n, p in zip(shape, self.period, strict=True))
+        if 0 in whole or 0 in output.shape:
+            return
+        channels = output.shape[-dims - 1] if output.ndim > dims + 1 else 1
+        batch = output.reshape(-1, channels, *shape)
+        self._keep(batch)
+        inside = (slice(None), slice(None), *(slice(0, n) for n in whole))
+        folded = batch[inside].astype(np.float64)
+        cut = [part for n, p in zip(whole, self.period, strict=True) for part in (n // p, p)]
+        folded = folded.reshape(len(batch), channels, *cut)
+        sums = folded.sum(axis=(0, *range(2, 2 + 2 * dims, 2)))
+        self.sums = sums if self.sums is None else self.sums + sums
+        self.count += len(batch) * math.prod(n // p for n, p in zip(whole, self.period, strict=True))
+
+    def _keep(self, batch: npt.NDArray[Any]) -> None:
+        """Keep what the lattice statistic is for: pictures of up to four channels, and sounds."""
+        small = min(batch.shape[2:]) < 16 if batch.ndim == 4 else batch.shape[-1] < 1024
+        if batch.ndim in (3, 4) and batch.shape[1] <= 4 and not small:
+            self.kept.append(batch.astype(np.float32))
+
+    @property
+    def rms(self) -> float | None:
+        """Rms over phases and channels of what departs from the channel's mean; None where nothing had the period."""
+        if self.sums is None:
+            return None
+        tile = self.sums / self.count
+        space = tuple(range(1, tile.ndim))
+        return float(np.sqrt(np.mean((tile - tile.mean(axis=space, keepdims=True)) ** 2)))
+
+    def lattice(self) -> tuple[tuple[int, ...], float | None]:
+        """Test all outputs as one: the periods found at p < 0.001, and the probability; (), None where it can't be.
+
+        Pictures by the pooled lattice statistic, sounds by the tones that stand out of their averaged spectrum.
+        """
+        asked = tuple(p for p in range(2, _ASKED + 1) if any(axis % p == 0 for axis in self.period))
+        if not self.kept or not asked or importlib.util.find_spec("scipy") is None:
+            return (), None
+        found, p_value = _pictures(self.kept, asked) if len(self.period) == 2 else _sounds(self.kept, asked)
+        return found, p_value if math.isfinite(p_value) else None
+
+
+def _pictures(kept: list[npt.NDArray[np.float32]], asked: Ints) -> tuple[Ints, float]:
+    from flatfield.measure.pool import Pool  # noqa: PLC0415 - SciPy comes with an extra
+
+    pool = Pool(asked)
+    for batch in kept:
+        if np.isfinite(batch).all():
+            pool.add(batch)
+    if not pool.groups:
+        return (), math.nan
+    lattice = pool.lattice()
+    return lattice.found()[0], float(lattice.p_value[0])
+
+
+def _sounds(kept: list[npt.NDArray[np.float32]], asked: Ints) -> tuple[Ints, float]:
+    from flatfield.measure.sound import measure_tones  # noqa: PLC0415 - SciPy comes with an extra
+
+    shortest = min(batch.shape[-1] for batch in kept)
+    sounds = np.concatenate([batch[..., :shortest].reshape(-1, shortest) for batch in kept])[:_SOUNDS]
+    if not np.isfinite(sounds).all() or not sounds.any():
+        return (), math.nan
+    tones = measure_tones(sounds, 1, asked)
+    return tones.found(), tones.p_value
