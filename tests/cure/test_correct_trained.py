@@ -9,6 +9,7 @@ from statistics import median
 import numpy as np
 import pytest
 import torch
+from tests.cure.trained_networks import PERIOD, halves, inner, locked, painted, pieces, trained
 from torch import nn
 
 from flatfield.cure.examples import Examples, unheard
@@ -18,7 +19,6 @@ from flatfield.lab.lattice import phase_locked
 from flatfield.lab.patches import to_bytes
 from flatfield.lab.quality import psnr
 from flatfield.measure.pool import Pool
-from tests.cure.trained_networks import PERIOD, halves, inner, locked, painted, pieces, trained
 
 NETWORKS = [(upsampler, seed) for upsampler in ("deconv-3", "deconv-4") for seed in (0, 1, 2)]
 CONTROLS = [("nearest", seed) for seed in (0, 1, 2)]
@@ -48,7 +48,7 @@ def cured(upsampler: str, seed: int) -> tuple[nn.Module, tuple[str, ...]]:
 
 @cache
 def control() -> tuple[float, float]:
-    """Mean and largest departure from it of the resize-convolution's pooled component: the floor of what is measured."""
+    """Mean and spread of the resize-convolutions' pooled component: the floor of what is measured."""
     found = [measured(trained(*network)).pooled for network in CONTROLS]
     return float(np.mean(found)), float(np.ptp(found))
 
@@ -83,7 +83,7 @@ def test_a_network_without_a_grid_is_left_as_it_is(network: tuple[str, int]) -> 
 
 
 def test_the_statistic_that_knows_no_original_sees_less_too() -> None:
-    """The lattice statistic looks at files alone: its strengths at the periods, bytes of all held-out outputs pooled."""
+    """The lattice statistic looks at files alone: its strengths, over the bytes of all held-out outputs."""
 
     def strength(network: nn.Module) -> float:
         pool = Pool((2, PERIOD))

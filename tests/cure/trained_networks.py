@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from tests.fetching import CACHE, lock
 from torch import Tensor, nn
 
 import flatfield
@@ -17,7 +18,6 @@ from flatfield.lab.photographs import bundled
 from flatfield.lab.recipe import Recipe
 from flatfield.lab.tasks.reconstruction import Reconstruction
 from flatfield.lab.train import train
-from tests.fetching import CACHE, lock
 
 STEPS, BATCH, WIDTH, STAGES = 500, 16, 32, 2
 PERIOD = 2**STAGES
