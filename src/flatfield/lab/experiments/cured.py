@@ -215,6 +215,6 @@ CURED = Experiment(
     by=("cure",),
     charts=(("grid",), ("locked",), ("quality",)),
     note="The networks are those of `inclusion`. Measured on the right halves of held-out scenes; corrections are "
-    "calibrated on training scenes (correct) or on the left halves of the held-out ones (correct-there); recoveries imitate the "
-    "corrected network on training scenes.",
+    "calibrated on training scenes (correct) or on the left halves of the held-out ones (correct-there); recoveries "
+    "imitate the corrected network on training scenes.",
 )
