@@ -40,8 +40,8 @@ def fit_correction(calibration: Calibration) -> Correction:
 
     A degree is taken where held-out groups show less grid with it than without by `SURE` standard errors; of those
     that do, the lowest that is within one standard error of the best: so for examples held out, and for places held
-    out; the lower of both. Flats weigh as much as natural outputs, unless natural outputs show more grid, by more than
-    a standard error, than with a correction that has not seen the flats.
+    out; the lower of both. Flats weigh as much as natural outputs, unless natural outputs show more grid, by `SURE`
+    standard errors, than with a correction that has not seen the flats.
     """
     ways = [_choose(calibration, way) for way in range(len(calibration.natural))]
     choice = min(ways, key=lambda way: way.degree)
@@ -74,7 +74,7 @@ def _choose(calibration: Calibration, way: int) -> Choice:
         return alone
     both = _best(calibration, way, flats=True)
     loss, error = _mean(alone.natural - both.natural)
-    return both if loss <= error else alone
+    return both if loss <= SURE * error else alone
 
 
 def _best(calibration: Calibration, way: int, *, flats: bool) -> Choice:

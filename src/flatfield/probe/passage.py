@@ -24,7 +24,10 @@ from flatfield.readers.visit import Path, map_tensors, module_paths, tensors_in
 
 @dataclass(frozen=True)
 class Passage:
-    """What came out of one run: the output that comes from the flat field, with its periods, and the layers."""
+    """What came out of one run: the output that comes from the flat field, with its periods, and the layers.
+
+    `place` counts that output among all tensors that the module returned.
+    """
 
     output: torch.Tensor
     periods: Periods
@@ -35,6 +38,7 @@ class Passage:
     upsamplers: int
     prefix: tuple[tuple[str, torch.Tensor], ...] = ()
     level: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Subject:
         periods: Periods = torus.known[output]
         return Passage(
             output, periods, tuple(torus.steps), torus.ledger, torus.start_name, torus.start_size, torus.upsamplers,
-            tuple(prefix.results), plan.level,
+            tuple(prefix.results), plan.level, place,
         )  # fmt: skip
 
     def _fed(self, torus: Torus) -> tuple[Any, Any]:
