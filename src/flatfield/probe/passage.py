@@ -73,7 +73,9 @@ class Subject:
             stack.enter_context(CircularPads(torus))
             stack.enter_context(torus)
             result = self.module(*inputs, **keywords)
-        output = next((t for t in tensors_in(result) if max(torus.known.get(t, (0,)), default=0) > 0), None)
+        returned = enumerate(tensors_in(result))
+        reached = ((n, t) for n, t in returned if max(torus.known.get(t, (0,)), default=0) > 0)
+        place, output = next(reached, (0, None))
         if output is None:
             raise NoGridError(NO_OUTPUT)
         periods: Periods = torus.known[output]
