@@ -161,6 +161,17 @@ def test_examples_from_a_folder(run: Callable[..., Any], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["name", "link", "hard link", "state", "report"])
+def test_a_recovery_on_the_command_line(run: Callable[..., Any], folder: Path) -> None:
+    arguments = ("nets:up", "--how", "recover", "-e", "x.npy", "--steps", "3", "--checkpoint", "state.safetensors")
+    np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(24, 3, 8, 8)))
+    assert run(*arguments, "--plan").exit_code == 0
+    result = run(*arguments, "-o", "out.pt2")
+    assert result.exit_code == 0, result.output
+    assert "kernel 3 -> 4, nearest flat weights, trained" in result.stdout
+    assert "imitating the original's corrected outputs" in result.stdout
+    assert files(folder) == {"x.npy", "out.pt2", "out.safetensors", "state.safetensors"}
+
+
 def test_it_is_never_written_over_the_original(way: str, run: Callable[..., Any], folder: Path) -> None:
     before = b"any model: it is refused before it is read"
     Path("model.pt2").write_bytes(before)
@@ -195,6 +206,8 @@ def test_it_is_never_written_over_the_original(way: str, run: Callable[..., Any]
         (("nets:up", "--how", "flatten", "-o", "x.pt2", "--range", "1,0"), "--range 1,0: black must be below white"),
         (("nets:up", "--how", "flatten", "-o", "x.pt2", "-e", "none"), "none is not there"),
         (("nowhere.pt2", "-o", "x.pt2"), "nowhere.pt2: no such file"),
+        (("nets:up", "--how", "flatten", "-o", "x.pt2", "--steps", "5"), "steps and checkpoint are for recover"),
+        (("nets:up", "--how", "recover", "-o", "x.pt2", "--checkpoint", "x.safetensors"), "need a name each"),
         (("nets:up", "--how", "flatten", "-o", "/dev/null"), "it is not a regular file"),
     ],
 )
