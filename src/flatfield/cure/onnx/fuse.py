@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import NodeProto
 
@@ -20,6 +22,7 @@ from flatfield.cure.onnx.spread import Sizes, Spread, stretched
 from flatfield.cure.onnx.timing import Contest
 from flatfield.cure_report import CurePlan, CureStep, Refusal
 
+Real = npt.NDArray[np.float64]
 _NAMES = {"phases": "Conv + shuffle", "transposed": "ConvTranspose", "plain": "Resize + Conv"}
 
 
@@ -30,6 +33,7 @@ class Row:
     resize: NodeProto
     between: tuple[NodeProto, ...]
     conv: NodeProto
+    kernel: Ints
     enlarged: Enlarging
     spread: Spread
     mode: str
@@ -43,8 +47,7 @@ class Row:
     @property
     def multiply_adds(self) -> tuple[int, int]:
         """For each input position and pair of channels: as it is, and fused."""
-        kernel = whole_numbers(self.conv, "kernel_shape", ())
-        return math.prod(self.enlarged.scale) * math.prod(kernel), self.spread.multiply_adds
+        return math.prod(self.enlarged.scale) * math.prod(self.kernel), self.spread.multiply_adds
 
 
 def plan(model: onnx.ModelProto, target: str) -> CurePlan:
@@ -73,9 +76,9 @@ def fuse(
     if missing:
         raise ValueError(f"fuse can't change {min(missing)}: no enlargement and convolution of that name are one layer")
     contest = Contest.at(graph.model, [row.resize.input[0] for row in first], examples)
-    for place, name in enumerate(label(row.conv) for row in first):
+    for place, output in enumerate([row.conv.output[0] for row in first]):
         progress("timing", place, len(first))
-        row = next(entry for entry in _look(graph) if isinstance(entry, Row) and label(entry.conv) == name)
+        row = next(entry for entry in _look(graph) if isinstance(entry, Row) and entry.conv.output[0] == output)
         notes.append(_decide(graph, row, contest))
     progress("timing", len(first), len(first))
     return graph.model, tuple(notes)
@@ -90,12 +93,11 @@ def _decide(graph: Graph, row: Row, contest: Contest) -> str:
         piece = graph.piece(name)
         padded = piece.pad(x, row.small, row.mode)
         wider = tuple(None if n is None else n + sum(pair) for n, pair in zip(sizes, row.small, strict=True))
-        last = (
-            row.spread.as_phases(piece, padded, wider) if form == "phases" else row.spread.as_transposed(piece, padded)
-        )
+        spread = row.spread
+        last = spread.as_phases(piece, padded, wider) if form == "phases" else spread.as_transposed(piece, padded)
         piece.end(last, y, like=row.conv)
         pieces[form] = piece
-    times = contest.times(x, y, {form: pieces[form] for form in pieces})
+    times = contest.times(x, y, pieces, row.spread.kind)
     best = min(times, key=lambda form: times[form])
     told = ", ".join(f"{_NAMES[form]} {1e3 * spent:.3g} ms" for form, spent in times.items())
     if best == "plain":
@@ -163,7 +165,8 @@ def _row(graph: Graph, node: NodeProto) -> Row:
     if not standard(reader, "Conv") or reader.input[0] != last.output[0]:
         raise NotFoldableError(f"what it enlarges goes to {reader.op_type}, not straight to a convolution")
     spread, mode, small = _folded(graph, reader, enlarged, padding, mode)
-    return Row(node, tuple(between), reader, enlarged, spread, mode, small)
+    kernel = tuple(weights(graph, reader)[0].shape[2:])
+    return Row(node, tuple(between), reader, kernel, enlarged, spread, mode, small)
 
 
 def _only_reader(graph: Graph, node: NodeProto) -> NodeProto:
@@ -229,7 +232,7 @@ def _folded(graph: Graph, conv: NodeProto, enlarged: Enlarging, padding: Pairs, 
     return spread, ext.mode, ext.small
 
 
-def _fold(weight: np.ndarray, enlarged: Enlarging, groups: int) -> np.ndarray:  # type: ignore[type-arg]
+def _fold(weight: Real, enlarged: Enlarging, groups: int) -> Real:
     """A convolution's (out, in / groups, *kernel) written from the input: flipped, and spread by the interpolation."""
     rows, columns = weight.shape[:2]
     split = weight.reshape(groups, rows // groups, columns, *weight.shape[2:])
@@ -240,7 +243,7 @@ def _fold(weight: np.ndarray, enlarged: Enlarging, groups: int) -> np.ndarray:  
     return folded
 
 
-def weights(graph: Graph, node: NodeProto) -> tuple[np.ndarray, np.ndarray | None, np.dtype]:  # type: ignore[type-arg]
+def weights(graph: Graph, node: NodeProto) -> tuple[Real, Real | None, np.dtype[Any]]:
     """Weight and bias of a layer in double precision, and the type they have; `NotFoldableError` where not constant."""
     weight = graph.array(node.input[1])
     if weight is None:

@@ -38,7 +38,7 @@ def copied(module: nn.Module) -> nn.Module:
     """Copy a module with all its tensors; `ValueError` for one that PyTorch can't copy."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of itself where it copies an exported program
+            warnings.simplefilter("ignore", FutureWarning)  # PyTorch's own, about the specs of an exported program
             return copy.deepcopy(module)
     except RuntimeError as error:  # a weight that a hook has computed, say
         reason = " ".join(str(error).split())
