@@ -70,7 +70,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def chart(found: list[dict[str, Any]]) -> alt.Chart:
-    return (
+    drawn: alt.Chart = (
         alt.Chart(named("recovery", found))
         .mark_line(point=True)
         .encode(
@@ -80,6 +80,7 @@ def chart(found: list[dict[str, Any]]) -> alt.Chart:
         )
         .properties(width="container", height=220, description="Quality lost over the steps of recovery, two networks.")
     )
+    return drawn
 
 
 if __name__ == "__main__":
