@@ -159,3 +159,13 @@ def test_what_is_a_resize_convolution_already_is_fitted_exactly() -> None:
     after, notes = resize(plan, model, examples(noise(1, 1, 6)), unheard)
     np.testing.assert_allclose(run(after, noise(1, 1, 6)), run(model, noise(1, 1, 6)), atol=1e-5)
     assert notes == ("up: the fitted kernel misses 0% of the weights (Frobenius)",)
+
+
+def test_a_kernel_shorter_than_its_stride_stands_in_the_middle_of_its_box() -> None:
+    """One tap of 6 at stride 3 becomes 2 2 2 around the place where it stood."""
+    up = node("ConvTranspose", ["x", "w"], ["y"], "up", strides=[3])
+    model = graph([up], {"w": np.array([[[6]]], np.float32)}, [1, 1, 4])
+    plan = CurePlan("m", "resize", (CureStep("up", "ConvTranspose", "", ""),))
+    after, _ = resize(plan, model, examples(noise(1, 1, 4)), unheard)
+    x = noise(1, 1, 4)
+    np.testing.assert_allclose(run(after, x), np.repeat(2 * x, 3, axis=2)[..., 1:-1], atol=1e-6)
