@@ -35,11 +35,16 @@ def up():
     return nn.Sequential(nn.ConvTranspose2d(3, 3, 3, 2))
 up.example_inputs = lambda: torch.randn(1, 3, 8, 8)
 
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.add_module("<script>alert(1)</script>\\x1b[2J", nn.ConvTranspose2d(3, 3, 3, 2))
+
+    def forward(self, x):
+        return next(self.children())(x)
+
 def hostile():
-    module = nn.Module()
-    module.add_module("<script>alert(1)</script>\\x1b[2J", nn.ConvTranspose2d(3, 3, 3, 2))
-    module.forward = lambda x: next(module.children())(x)
-    return module
+    return Named()
 hostile.example_inputs = up.example_inputs
 """
 
@@ -69,6 +74,18 @@ def run(folder: Path) -> Callable[..., Any]:
 
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"nets.py", "__pycache__"}
+
+
+def write_onnx(path: Path) -> None:
+    """One transposed convolution 3/2."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], "up", strides=[2, 2])
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2, "h", "w"]) for name in "xy"]
+    weight = numpy_helper.from_array(np.random.default_rng(0).normal(size=(2, 2, 3, 3)).astype(np.float32), "w")
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=10), path)
 
 
 def refuse(*_: Any, **__: Any) -> NoReturn:
@@ -111,6 +128,20 @@ def test_a_program_is_cured_too_for_any_batch(run: Callable[..., Any], folder: P
         assert all((layer.unevenness or 0.0) < 1e-6 for layer in open_model(f"{how}.pt2").network.layers)
 
 
+def test_an_onnx_file_becomes_one(run: Callable[..., Any], folder: Path) -> None:
+    write_onnx(folder / "up.onnx")
+    before = (folder / "up.onnx").read_bytes()
+    for how in ("flatten", "resize", "correct"):
+        result = run("up.onnx", "--how", how, "-o", f"{how}.onnx", "--report", f"{how}.html")
+        assert result.exit_code == 0, result.output
+        assert (folder / "up.onnx").read_bytes() == before
+    left = [layer.unevenness for layer in open_model("flatten.onnx").network.layers if layer.upsamples]
+    assert max(u or 0.0 for u in left) < 1e-6
+    result = run("up.onnx", "--how", "recover", "-o", "x.onnx")
+    assert result.exit_code == 2
+    assert "'recover' is not to be had for this kind of model: take one of" in result.stderr
+
+
 def test_the_constraint_is_written_where_asked(run: Callable[..., Any], folder: Path) -> None:
     for name, more in (("baked", ()), ("kept", ("--keep-constraint",))):
         assert run("nets:up", "--how", "flatten", "-o", f"{name}.pt2", *more).exit_code == 0
@@ -130,9 +161,20 @@ def test_examples_from_a_folder(run: Callable[..., Any], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["name", "link", "hard link", "state", "report"])
+def test_a_recovery_on_the_command_line(run: Callable[..., Any], folder: Path) -> None:
+    arguments = ("nets:up", "--how", "recover", "-e", "x.npy", "--steps", "3", "--checkpoint", "state.safetensors")
+    np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(24, 3, 8, 8)))
+    assert run(*arguments, "--plan").exit_code == 0
+    result = run(*arguments, "-o", "out.pt2")
+    assert result.exit_code == 0, result.output
+    assert "kernel 3 -> 4, nearest flat weights, trained" in result.stdout
+    assert "imitating the original's corrected outputs" in result.stdout
+    assert files(folder) == {"x.npy", "out.pt2", "out.safetensors", "state.safetensors"}
+
+
 def test_it_is_never_written_over_the_original(way: str, run: Callable[..., Any], folder: Path) -> None:
-    torch.export.save(torch.export.export(load("deconv-last").module, load("deconv-last").inputs), "model.pt2")
-    before = (folder / "model.pt2").read_bytes()
+    before = b"any model: it is refused before it is read"
+    Path("model.pt2").write_bytes(before)
     output, report = Path("model.pt2"), ()
     if way == "link":
         output = Path("link.pt2")
@@ -164,6 +206,8 @@ def test_it_is_never_written_over_the_original(way: str, run: Callable[..., Any]
         (("nets:up", "--how", "flatten", "-o", "x.pt2", "--range", "1,0"), "--range 1,0: black must be below white"),
         (("nets:up", "--how", "flatten", "-o", "x.pt2", "-e", "none"), "none is not there"),
         (("nowhere.pt2", "-o", "x.pt2"), "nowhere.pt2: no such file"),
+        (("nets:up", "--how", "flatten", "-o", "x.pt2", "--steps", "5"), "steps and checkpoint are for recover"),
+        (("nets:up", "--how", "recover", "-o", "x.pt2", "--checkpoint", "x.safetensors"), "need a name each"),
         (("nets:up", "--how", "flatten", "-o", "/dev/null"), "it is not a regular file"),
     ],
 )
@@ -222,7 +266,7 @@ def slow(handle):
     open("writing", "w").close()
     time.sleep(60)
 os.fsync = slow
-sys.argv = ["flatfield", "cure", "nets:up", "--how", "flatten", "-o", "clean.pt2"]
+sys.argv = ["flatfield", "cure", "up.onnx", "--how", "flatten", "-o", "clean.onnx"]
 app()
 """
 
@@ -233,6 +277,7 @@ def test_a_killed_process_leaves_no_half_of_a_file(number: signal.Signals, folde
 
     What SIGKILL leaves is a hidden temporary file, that nobody takes for a model.
     """
+    write_onnx(folder / "up.onnx")
     with subprocess.Popen(
         [sys.executable, "-c", SLOW], cwd=folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL
     ) as process:
@@ -241,7 +286,7 @@ def test_a_killed_process_leaves_no_half_of_a_file(number: signal.Signals, folde
             time.sleep(0.1)
         process.send_signal(number)
         process.wait(timeout=60)
-    left = files(folder) - {"writing"}
+    left = files(folder) - {"writing", "up.onnx"}
     assert all(name.startswith(".") and name.endswith(".part") for name in left)
     assert number is signal.SIGKILL or left == set()
 

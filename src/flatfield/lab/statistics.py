@@ -20,6 +20,11 @@ class Interval:
 
     >>> Interval(2.0, 1.5, 2.5, 5).excludes(1.0), Interval(2.0, 1.5, 2.5, 5).excludes(1.6)
     (True, False)
+
+    Narrow intervals show more digits:
+
+    >>> print(Interval(25.974, 25.931, 26.017, 5))
+    25.974 [25.931, 26.017]
     """
 
     estimate: float
@@ -34,7 +39,15 @@ class Interval:
     def __str__(self) -> str:
         if math.isnan(self.low):
             return f"{self.estimate:.3g}"
-        return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        digits = self._digits()
+        return f"{self.estimate:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]"
+
+    def _digits(self) -> int:
+        """As many as give the width of the interval two of its own, three at least."""
+        width, largest = self.high - self.low, max(abs(self.low), abs(self.high))
+        if width <= 1e-9 * largest or not math.isfinite(width):
+            return 3
+        return max(3, math.floor(math.log10(largest)) - math.floor(math.log10(width)) + 2)
 
 
 def mean_interval(values: Numbers, level: float = LEVEL) -> Interval:

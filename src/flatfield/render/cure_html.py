@@ -10,9 +10,9 @@ import numpy.typing as npt
 from flatfield.core import FLAT
 from flatfield.cure_report import CureReport, Figures
 from flatfield.render.cure_terminal import cure_rows
-from flatfield.render.html import pages
 from flatfield.render.html_probe import Picture
 from flatfield.render.png import png_address
+from flatfield.render.templates import pages
 from flatfield.report import ProbeReport
 
 _SHOWN = 32  # positions each way, at least: a period is repeated until the eye sees a grid

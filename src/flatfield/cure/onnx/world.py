@@ -19,7 +19,7 @@ from flatfield.cure.onnx import METHODS, REWRITING
 from flatfield.cure.onnx.found import grounded
 from flatfield.cure.onnx.subject import FileSubject, shape_of
 from flatfield.cure.subject import Array
-from flatfield.cure.world import Slot
+from flatfield.cure.world import Recovery, Slot
 from flatfield.cure_report import CurePlan, How
 from flatfield.targets import Opened
 
@@ -93,7 +93,7 @@ class GraphWorld:
         return Examples([batch], "noise of another size")
 
     def applied(
-        self, plan: CurePlan, examples: Examples, progress: Progress
+        self, plan: CurePlan, examples: Examples, progress: Progress, recovery: Recovery
     ) -> tuple[onnx.ModelProto, tuple[str, ...]]:
         """Do what a plan says, on a copy."""
         return METHODS[plan.how](plan, self.proto, examples, progress)

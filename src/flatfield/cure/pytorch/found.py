@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 from flatfield.core import ungroup
 from flatfield.core.taps import per_axis
 from flatfield.cure.examples import Examples
+from flatfield.cure.pytorch.grow import kernel_for
 from flatfield.cure.pytorch.subject import numbers
 from flatfield.cure_report import CurePlan, CureStep, How, Refusal
 from flatfield.network import Layer, Network
@@ -44,9 +45,16 @@ def grounded(plan: CurePlan, module: nn.Module, network: Network) -> CurePlan:
     if plan.how not in _INSIDE:
         return plan
     looked = list(_look(plan, module, network))
-    steps = tuple(found.step for found in looked if isinstance(found, Found))
+    steps = tuple(_step(plan, module, found) for found in looked if isinstance(found, Found))
     refused = tuple(found for found in looked if isinstance(found, Refusal))
     return replace(plan, steps=steps, refused=(*plan.refused, *refused))
+
+
+def _step(plan: CurePlan, module: nn.Module, found: Found) -> CureStep:
+    """A kernel grows only where its module can be replaced."""
+    if plan.how == "recover" and kernel_for(module, found.module, found.layer) == found.layer.kernel:
+        return replace(found.step, action="nearest flat weights, trained")
+    return found.step
 
 
 def find(plan: CurePlan, module: nn.Module, examples: Examples) -> tuple[Found, ...]:

@@ -8,12 +8,11 @@ from torch import nn
 
 from flatfield.cure.calibration import CalibrationError
 from flatfield.cure.examples import Examples, Progress, unheard
-from flatfield.cure.planning import grown_kernel
 from flatfield.cure.pytorch.correct import correct
 from flatfield.cure.pytorch.descent import Descent, Look, Schedule
 from flatfield.cure.pytorch.flatten import copied, flatten
 from flatfield.cure.pytorch.found import find, put
-from flatfield.cure.pytorch.grow import can_grow, grown
+from flatfield.cure.pytorch.grow import grown, kernel_for
 from flatfield.cure.pytorch.imitation import lessons
 from flatfield.cure_report import CurePlan
 from flatfield.probe.unhonoured import NoGridError
@@ -35,7 +34,7 @@ class Recovered:
 
 
 def recover(
-    plan: CurePlan, module: nn.Module, examples: Examples, progress: Progress
+    plan: CurePlan, module: nn.Module, examples: Examples, progress: Progress, schedule: Schedule | None = None
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """Flatten every layer of the plan, then train the copy to imitate the original on the examples.
 
@@ -43,7 +42,7 @@ def recover(
     that can't be changed, and for fewer than two batches of examples.
     """
     teacher, told = _teacher(plan, module, examples, progress)
-    schedule = Schedule()
+    schedule = schedule or Schedule()
     found = recovered(plan, module, examples, teacher=teacher, schedule=schedule, progress=progress)
     first, best = found.curve[0], found.best
     ended = f"stopped after {found.steps} steps" if found.steps < schedule.steps else f"{found.steps} steps"
@@ -101,15 +100,10 @@ def recovered(
 
 
 def more_taps(plan: CurePlan, module: nn.Module, examples: Examples) -> nn.Module:
-    """Copy a module, the kernels of its planned transposed convolutions grown to a multiple of the stride.
-
-    What may not be replaced (a module of somebody's own, a part of an exported program, a shared weight) keeps its
-    kernel.
-    """
+    """Copy a module, the kernels of its planned transposed convolutions grown to a multiple of the stride."""
     more = copied(module)
     for found in find(plan, more, examples):
-        kernel = grown_kernel(found.layer)
-        alone = sum(p is found.module.get_parameter("weight") for _, p in more.named_parameters(remove_duplicate=False))
-        if kernel != found.layer.kernel and found.path and alone == 1 and can_grow(found.module):
+        kernel = kernel_for(more, found.module, found.layer)
+        if kernel != found.layer.kernel:
             put(more, found.module, grown(found.module, kernel))
     return more
