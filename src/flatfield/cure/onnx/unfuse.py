@@ -11,8 +11,8 @@ from onnx import NodeProto
 from flatfield.core.taps import Ints, Pairs
 from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.onnx.enlarging import NotFoldableError
-from flatfield.cure.onnx.fuse import weights
 from flatfield.cure.onnx.graph import Graph, attribute, label, standard, whole_numbers
+from flatfield.cure.onnx.rows import weights
 from flatfield.cure.onnx.spread import Sizes, Spread
 from flatfield.cure_report import CurePlan, CureStep, Refusal
 
