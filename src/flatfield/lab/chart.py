@@ -44,7 +44,8 @@ def save_charts(experiment: Experiment, rows: pl.DataFrame, curves: pl.DataFrame
         files = [folder / f"{stem}-{paper}.svg" for paper in ("light", "dark")]
         for file, palette in zip(files, (LIGHT, DARK), strict=True):
             file.write_text(to_svg(drawable, palette=palette), encoding="utf-8")
-        saved.append(Chart(*files, words))
+        light, dark = files
+        saved.append(Chart(light, dark, words))
     return saved
 
 

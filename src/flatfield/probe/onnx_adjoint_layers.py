@@ -71,7 +71,7 @@ def transposed(back: Back) -> Mapping[int, Arriving]:
     return _gather(back, back.x(1), geometry(back.node, kernel), int(back.node.attributes.get("group", 1)), kernel)
 
 
-def _each_channel(back: Back, kernel: np.ndarray) -> str:  # type: ignore[type-arg]
+def _each_channel(back: Back, kernel: np.ndarray) -> str:
     channels = back.node.shape()[1]
     return back.number(np.broadcast_to(kernel, (channels, 1, *kernel.shape)))
 
@@ -128,7 +128,7 @@ def resize(back: Back) -> Mapping[int, Arriving]:
     if not whole or not plain:
         raise NoAdjointError(f"Resize by {mode}, {where}, to {outputs} from {size}")
     factors = tuple(m // n for n, m in zip(size, outputs, strict=True))
-    layer = Interpolation(factors, mode).as_transposed()  # type: ignore[arg-type]
+    layer = Interpolation(factors, mode).as_transposed()
     kernel = layer.weight.shape[2:]
     pads = tuple(int(before) for before, _ in layer.window.padding)
     at = Geometry(factors, (1,) * len(kernel), kernel, pads)
