@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,7 +90,7 @@ def cure(
                 raise typer.Exit(0 if wanted.steps else 1)
             typer.echo(f"flatfield: {printable(nothing_to_do(wanted))}; nothing is written", err=True)
             raise typer.Exit(1)
-        with progress_bars() as progress:
+        with progress_bars() as progress, foreign_errors(target):
             given = as_examples(load(examples, value_range, world, progress), world, how.value)
             cured = applied(world, wanted, given, keep_constraint=keep_constraint, recovery=recovery, progress=progress)
             assert output is not None
@@ -99,6 +100,20 @@ def cure(
             contents[report] = CURE_FORMATS[form](cured.report)
         write_together(contents)
     typer.echo(f"written: {', '.join(printable(str(path)) for path in contents)}", err=True)
+
+
+@contextlib.contextmanager
+def foreign_errors(target: str) -> Iterator[None]:
+    """Turn whatever somebody's model raises when it runs into one line."""
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or "no message"
+        raise ValueError(
+            f"{target}: {type(error).__name__}: {reason}; see that it runs on such examples, or give other --input"
+        ) from error
 
 
 def check_paths(
