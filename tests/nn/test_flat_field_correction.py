@@ -54,7 +54,7 @@ def test_it_runs_in_smaller_types(kind: torch.dtype, allowed: float) -> None:
     np.testing.assert_allclose(found.double().numpy(), correction.apply(x.numpy()), atol=allowed)
 
 
-@pytest.mark.parametrize(("period", "degree"), [((4,), 2), ((2, 2), 0), ((4, 3), 2), ((2, 2, 2), 1)])
+@pytest.mark.parametrize(("period", "degree"), [((2, 2), 0), ((4, 3), 2)])
 def test_it_is_exported_for_all_sizes(period: Ints, degree: int) -> None:
     layer = correction_layer(drawn(period, 3, degree), nn.Linear(1, 1))
     sizes = {0: torch.export.Dim("n"), **{2 + a: torch.export.Dim(f"s{a}", min=8) for a in range(len(period))}}

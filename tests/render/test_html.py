@@ -114,7 +114,7 @@ def test_notebook() -> None:
 
 
 def test_without_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flatfield.render import templates as module
+    from flatfield.render import html as module
 
     def missing() -> Any:
         raise ValueError("HTML needs Jinja2: pip install 'flatfield[pages]'")

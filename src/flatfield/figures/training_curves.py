@@ -55,9 +55,9 @@ def training_curves(rows: Rows, look: Look) -> Drawable:
     second: dict[str, Any] = {
         "shape": alt.Shape("variant:N", scale=alt.Scale(domain=kinds, range=list(SHAPES)), legend=legend)
     }
-    mark = base.mark_point(size=18, strokeWidth=1.2)
+    mark = base.mark_point(size=18, strokeWidth=1.2, aria=False)
     if not look.points:
-        mark = base.mark_line(strokeWidth=2)
+        mark = base.mark_line(strokeWidth=2, aria=False)
         dash = alt.Scale(domain=kinds, range=[list(dash) for dash in DASHES])
         second = {"strokeDash": alt.StrokeDash("variant:N", scale=dash, legend=legend)}
     x_scale = alt.Scale(type="symlog") if look.doubling else alt.Scale()

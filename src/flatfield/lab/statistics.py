@@ -11,6 +11,8 @@ import numpy.typing as npt
 from scipy.special import betaincinv, stdtrit
 
 LEVEL = 0.95
+ROUNDING = 1e-9
+"""What is smaller than this is left over from rounding: how much of it there is means nothing."""
 Numbers = Sequence[float] | npt.NDArray[np.floating]
 
 
@@ -39,6 +41,8 @@ class Interval:
     def __str__(self) -> str:
         if math.isnan(self.low):
             return f"{self.estimate:.3g}"
+        if max(abs(self.low), abs(self.high)) < ROUNDING:
+            return f"{self.estimate:.0g}"
         digits = self._digits()
         return f"{self.estimate:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]"
 

@@ -106,7 +106,7 @@ def feeds_of(proto: onnx.ModelProto, batch: tuple[Any, ...], keywords: Mapping[s
     if len(batch) > len(real) or set(named) != {value.name for value in real}:
         names = ", ".join(value.name for value in real)
         raise CalibrationError(
-            f"{len(named)} inputs were given for the model's {len(real)} ({names}): give one for each"
+            f"{len(batch) + len(keywords)} inputs were given for the model's {len(real)} ({names}): give one for each"
         )
     kinds = {value.name: helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type) for value in real}
     return {name: np.asarray(value).astype(kinds[name]) for name, value in named.items()}
