@@ -41,7 +41,8 @@ def output_period(network: Network) -> Ints:
 class NaturalGrid:
     """Collect outputs of one model, and tell what they have in common at each phase of `period`.
 
-    Natural pictures and sounds have no phase: whatever is locked to it, in all of them, is the model's own grid.
+    Natural pictures and sounds have no phase: whatever is locked to it, in all of them, is the model's own grid. Where
+    an axis holds four periods or more, the first and the last are left out: zero padding, too, keeps its place.
     Outputs are (..., *space) with as many axes of space as the period; axes in front of the channels are examples.
 
     >>> grid = NaturalGrid((2, 2))
@@ -63,6 +64,7 @@ class NaturalGrid:
         dims = len(self.period)
         if not dims or output.ndim < dims + 1:
             return
+        output = output[(..., *(_within(n, p) for n, p in zip(output.shape[-dims:], self.period, strict=True)))]
         shape = output.shape[len(output.shape) - dims :]
         whole = tuple(n - n % p for n, p in zip(shape, self.period, strict=True))
         if 0 in whole or 0 in output.shape:
@@ -109,6 +111,11 @@ class NaturalGrid:
         elif self.sounds and self.asked and importlib.util.find_spec("scipy") is not None:
             found, p_value = _sounds(self.sounds, self.asked)
         return found, p_value if math.isfinite(p_value) else None
+
+
+def _within(size: int, period: int) -> slice:
+    """All of an axis, or all but a period at either end."""
+    return slice(period, size - period) if size >= 4 * period > 4 else slice(None)
 
 
 def _pool(asked: Ints) -> Pool | None:
