@@ -43,7 +43,9 @@ def save_charts(experiment: Experiment, rows: pl.DataFrame, curves: pl.DataFrame
         stem = f"{experiment.name}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"
         files = [folder / f"{stem}-{paper}.svg" for paper in ("light", "dark")]
         for file, palette in zip(files, (LIGHT, DARK), strict=True):
-            file.write_text(to_svg(drawable, palette=palette), encoding="utf-8")
+            svg = to_svg(drawable, palette=palette)
+            # thousandths of a pixel and less are half of the file
+            file.write_text(re.sub(r"(\.\d\d)\d+", r"\1", svg), encoding="utf-8")
         light, dark = files
         saved.append(Chart(light, dark, words))
     return saved
