@@ -12,6 +12,7 @@ BENCHMARKS = (
     "benchmarks.probe",
     "benchmarks.measure",
     "benchmarks.nn",
+    "benchmarks.pages",
 )
 
 

@@ -15,6 +15,13 @@ from flatfield.learn.hero import hero_pictures
 from flatfield.rules import RULES
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the rules' pages in the navigation: a page that stands nowhere in it is a warning, and an error here."""
+    pages = [f"rules/{rule.code}.md" for rule in RULES]
+    config.nav = [{"Rules": ["rules/index.md", *pages]} if "Rules" in entry else entry for entry in config.nav or []]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated files: nothing of them is kept by hand, so nothing of them can grow old."""
     for path, content in _generated():

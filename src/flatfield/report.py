@@ -122,9 +122,9 @@ class GradientReport:
 class ProbeReport:
     """What the network made of a flat field.
 
-    `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's (None: no output has
-    positions); `start` is where the flat field began, "input" or a layer; `tile` is one period of the output,
-    (channels, *space) flattened, with its shape in `tile_shape` (empty where it is too large to list).
+    `unevenness`, `peak_to_peak` (output units) and `period` (positions) are the output's (None: none has positions; an
+    empty period: not exact, and none was seen); `start` is where the flat field began, "input" or a layer; `tile` is
+    one period of the output, (channels, *space) flattened, with its shape in `tile_shape` (empty where too large).
     `ramp` is the grid on a ramp, relative to its rise over a period; `stripes` the unevenness along stripes. What was
     not honoured is in `unhonoured`, runs ("ramp", "stripes", "gradient") that could not be made are in `missing`.
     """

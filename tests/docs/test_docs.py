@@ -27,22 +27,24 @@ def fences(page: Path) -> list[tuple[str, str]]:
     return [(found["language"], found["body"]) for found in _FENCE.finditer(page.read_text("utf-8"))]
 
 
-def speaking(language: str) -> list[Path]:
-    return [page for page in PAGES if language in dict(fences(page))]
-
-
 def name(page: Path) -> str:
     return str(page.relative_to(DOCS))
 
 
-@pytest.mark.parametrize("page", speaking("python"), ids=name)
-def test_python_runs(page: Path) -> None:
-    """Sessions give what they show; a script prints the block of text behind it."""
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if {"python", "console"} & dict(fences(page)).keys()], ids=name
+)
+def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Top to bottom, in one folder: sessions give what they show; scripts and commands print the text below them."""
     pytest.importorskip("torch")
+    _write_model(tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     blocks = [*fences(page), ("", "")]
     for (language, body), (behind, printed) in itertools.pairwise(blocks):
-        if language == "python" and ">>>" in body:
+        if language == "console":
+            _commands(body)
+        elif language == "python" and ">>>" in body:
             _session(body, names, name(page))
         elif language == "python":
             with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -58,16 +60,10 @@ def _session(body: str, names: dict[str, object], title: str) -> None:
     names.update(test.globs)  # a doctest works on a copy
 
 
-@pytest.mark.parametrize("page", speaking("console"), ids=name)
-def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command runs, and says the lines that stand below it."""
-    pytest.importorskip("torch")
-    _write_model(tmp_path / "model.onnx")
-    monkeypatch.chdir(tmp_path)
-    # a block without a prompt is not run here: it takes minutes, or other people's files
-    lines = "".join(body for language, body in fences(page) if language == "console" and body[0] == "$").splitlines()
+def _commands(body: str) -> None:
+    """A block without a prompt is not run here: it takes minutes, or other people's files."""
     output = ""
-    for line in lines:
+    for line in body.splitlines() if body.startswith("$") else ():
         if line.startswith("$ flatfield "):
             output = _run(line.removeprefix("$ flatfield "))
         elif line != "...":
@@ -78,8 +74,8 @@ def _run(command: str) -> str:
     words = shlex.split(command)
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0 or (words[0] == "check" and result.exit_code == 1), f"{command}\n{result.output}"
-    if "-o" in words:
-        assert Path(words[words.index("-o") + 1]).stat().st_size > 100
+    for option, path in itertools.pairwise(words):
+        assert option != "-o" or Path(path).stat().st_size > 100
     return result.output
 
 
@@ -96,6 +92,17 @@ def test_generated_pages() -> None:
     table = names["_table"]
     assert callable(table)
     assert re.findall(r"\[(\w+)\]\(\1\.md\)", table()) == [rule.code for rule in RULES]
+
+
+def test_the_picture_of_the_readme_is_what_the_networks_draw() -> None:
+    pytest.importorskip("torch")
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    names: dict[str, object] = {"__file__": str(DOCS / "before_after.py"), "__name__": "before_after"}
+    exec((DOCS / "before_after.py").read_text("utf-8").replace("from __future__ import annotations\n", ""), names)
+    picture = names["picture"]
+    assert callable(picture)
+    kept = np.asarray(image.open(DOCS / "before-after.png"), dtype=int)
+    assert np.abs(kept - picture()).max() <= 1  # another order of additions may round the other way
 
 
 def _write_model(path: Path) -> None:

@@ -69,6 +69,7 @@ def test_text_can_be_read(palette: Palette) -> None:
     assert contrast(palette.accent, palette.paper) > 4.5
     assert min(contrast(palette.ink, shade) for shade in palette.ramp) > 4.5
     assert contrast(LIT, palette.paper) > 3
+    assert min(contrast(colour, palette.paper) for colour in palette.series) > 3  # WCAG 2.2, 1.4.11: lines and bars
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])

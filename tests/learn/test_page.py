@@ -100,6 +100,21 @@ def test_play_walks_through(opened: Opened) -> None:
     page.close()
 
 
+def test_code_is_copied_by_keyboard(opened: Opened) -> None:
+    page = opened()
+    page.evaluate("flatfield.page.settle()")
+    page.evaluate("navigator.clipboard && (navigator.clipboard.writeText = async text => { window.copied = text; })")
+    page.locator("#yours button[data-copy]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#yours button[data-copy]').textContent !== 'Copy'")
+    if page.locator("#yours button[data-copy]").inner_text() == "Copied":
+        copied = page.evaluate("window.copied")
+    else:  # no clipboard here: the code is left selected
+        copied = page.evaluate("window.getSelection().toString()")
+    assert copied.strip() == page.locator("#yours [data-say='code']").inner_text().strip()
+    page.close()
+
+
 @pytest.mark.parametrize("width", [360, 480, 768, 1024, 1600])
 def test_nothing_sticks_out(opened: Opened, width: int) -> None:
     page = opened(width=width)

@@ -38,7 +38,7 @@ def test_report(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     page.goto(path.as_uri())
     assert page.title().startswith(_NAME)
     assert page.locator("h1").inner_text() == _NAME
-    assert page.locator("img").evaluate_all("images => images.map(i => i.complete && i.naturalWidth)") == [32]
+    assert page.locator("img").evaluate_all("images => images.map(i => i.complete && i.naturalWidth)") == [2, 32]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("article a").first.click()
     assert page.locator(":target").count() == 1

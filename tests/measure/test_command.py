@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -68,6 +69,10 @@ def test_exit_status(folder: Path, tmp_path: Path) -> None:
         ([".", "--periods", "99999999"], "beyond 64"),
         ([".", "--fail-on", "2"], "--fail-on 2: give a p-value"),
         ([".", "-o", "rows.xls"], "is no format"),
+        ([".", "-o", "a.html", "-o", "b.html"], "give one page"),
+        ([".", "-o", "a.csv", "-o", "b.csv"], "give one table"),
+        ([".", "-o", "missing/a.html"], "missing/a.html can't be written: No such file or directory"),
+        ([".", "-o", "."], "ending '' is no format"),
         ([".", "--map", "file"], "--map file: it is a file"),
     ],
 )
@@ -94,6 +99,34 @@ def test_rows_are_written_and_gone_on_from(folder: Path, tmp_path: Path) -> None
     assert table.height == table["file"].n_unique() == 41
     assert table.filter(pl.col("error").is_not_null())["file"].to_list() == [str(folder / "broken.png")]
     assert table.filter(pl.col("periods").list.contains(2)).height == 10
+
+
+def test_a_page_tells_of_all_files_also_of_a_run_that_goes_on(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("altair", reason="the pages extra is not installed")
+    table, page = tmp_path / "rows.parquet", tmp_path / "results.html"
+    run(folder / "deep", "-p", "2,4", "-o", table)
+    status, text = run(folder, "-p", "2,4", "-o", table, "-o", page)
+    assert status == 3
+    assert "21 measured" in text
+    assert text.replace("\n", "").endswith(f"written: {table}; written: {page}")
+    told = page.read_text("utf-8")
+    assert "10 of 40 with a grid" in told
+    assert "broken.png: no picture format is recognised in it" in told
+    assert told.count('class="exhibit"') == 9
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.html", "rows.parquet"]
+
+
+def test_a_page_needs_its_libraries_before_anything_is_measured(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "altair" else find(name, *more)
+    )
+    status, text = run(folder, "-o", tmp_path / "results.html", "-o", tmp_path / "rows.parquet")
+    assert status == 2
+    assert "altair" in text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_measured_before_counts(folder: Path, tmp_path: Path) -> None:

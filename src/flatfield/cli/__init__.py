@@ -13,6 +13,7 @@ from flatfield.cli.check import check
 from flatfield.cli.cure import cure
 from flatfield.cli.examples import examples
 from flatfield.cli.explain import explain
+from flatfield.cli.fuse import fuse
 from flatfield.cli.lab import lab
 from flatfield.cli.learn import learn
 from flatfield.cli.measure import measure
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, measure, cure, show, explain, examples, learn):
+for command in (check, measure, cure, fuse, show, explain, examples, learn):
     app.command()(command)
 app.add_typer(lab)
 

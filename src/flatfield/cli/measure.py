@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -12,16 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from flatfield.cli.failure import one_line_errors, require_extra
-from flatfield.render import printable
+from flatfield.cli.measured import Tally, Watchers, show
+from flatfield.cli.results_page import PAGES, open_survey, write_page
 
 if TYPE_CHECKING:
     from flatfield.measure.ledger import Ledger
     from flatfield.measure.rows import Row, Settings
 
-SHOWN = 40
 NEVER = "never"
 
 
@@ -32,36 +30,15 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
-class Tally:
-    """What is kept of a run in memory: counts, and the rows worth showing (most grid first)."""
-
-    def __init__(self, level: float | None) -> None:
-        self.level = level
-        self.files = self.errors = self.with_grid = self.failing = self.before = 0
-        self.earlier = (0, 0, 0)  # of those done before: with a grid, failing, not readable
-        self.worst: list[tuple[float, int, Row]] = []
-        self.failed: list[Row] = []
-
-    def add(self, row: Row) -> None:
-        """Count a row, and keep it if it is among the worst."""
-        self.files += 1
-        if row.error is not None:
-            self.errors += 1
-            self.failed = [*self.failed, row][:SHOWN]
-            return
-        self.with_grid += bool(row.periods)
-        if self.level is not None and row.p_value is not None and row.p_value < self.level and row.periods:
-            self.failing += 1
-        heapq.heappush(self.worst, (-(row.p_value if row.p_value is not None else 1.0), -self.files, row))
-        if len(self.worst) > SHOWN:
-            heapq.heappop(self.worst)
-
-
 Paths = Annotated[list[str], typer.Argument(help="Pictures, .npy/.npz batches, sound; folders; patterns in quotes.")]
 Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="Write a row a file: .parquet (goes on after a kill), .csv, .json."),
-]
+    list[Path] | None,
+    typer.Option(
+        "--output", "-o",
+        help="Write a row a file: .parquet (goes on after a kill), .csv, .json; or a page to look at: .html. "
+        "Give it twice for both.",
+    ),
+]  # fmt: skip
 
 
 def measure(
@@ -94,9 +71,13 @@ def measure(
         require_extra("measure", "PIL", "polars", "scipy", "soundfile")
         level = None if fail_on == NEVER else level_of(fail_on)
         settings = settings_of(periods, level, every_pixel, limit, maps)
-        ledger = open_ledger(output, settings)
-        tally = run(list(paths), settings, ledger, engine, workers, Tally(level))
-        show(tally, output)
+        table, page = places_of(output or [])
+        survey = None if page is None else open_survey(page, settings)
+        ledger = open_ledger(table, settings)
+        tally = run(list(paths), settings, ledger, engine, workers, Watchers(Tally(level), survey))
+        if survey is not None and page is not None:
+            write_page(survey, page)
+        show(tally, *filter(None, (table, page)))
     if tally.failing or tally.earlier[1]:
         raise typer.Exit(1)
     if tally.errors or tally.earlier[2]:
@@ -143,14 +124,33 @@ def periods_of(text: str) -> tuple[int, ...]:
     return checked(out)
 
 
+def places_of(outputs: list[Path]) -> tuple[Path | None, Path | None]:
+    """Tell the table from the page among the outputs; ValueError for another format, and when there are two of a kind.
+
+    >>> places_of([Path("a.html"), Path("b.csv")])[0].name
+    'b.csv'
+    """
+    from flatfield.measure.ledger import FORMATS
+
+    for path in outputs:
+        if path.suffix.lower() not in (*FORMATS, *PAGES):
+            raise ValueError(
+                f"{path}: ending {path.suffix!r} is no format; take one of {', '.join((*FORMATS, '.html'))}"
+            )
+    pages = [path for path in outputs if path.suffix.lower() in PAGES]
+    tables = [path for path in outputs if path not in pages]
+    for kind, found in (("page", pages), ("table", tables)):
+        if len(found) > 1:
+            raise ValueError(f"-o {found[0]} -o {found[1]}: give one {kind}, and one only")
+    return next(iter(tables), None), next(iter(pages), None)
+
+
 def open_ledger(output: Path | None, settings: Settings) -> Ledger | None:
     """Open the table to write to, or go on with one that is there."""
     if output is None:
         return None
-    try:
-        from flatfield.measure.ledger import Ledger
-    except ImportError:
-        raise ValueError("-o needs Polars: pip install 'flatfield[measure]'") from None
+    from flatfield.measure.ledger import Ledger
+
     return Ledger(output, settings.told())
 
 
@@ -160,7 +160,7 @@ def run(
     ledger: Ledger | None,
     engine: Engine,
     workers: int | None,
-    tally: Tally,
+    watchers: Watchers,
 ) -> Tally:
     """Measure all files under the paths that are not done yet, writing and counting rows as they come."""
     from flatfield.measure.folder import find_files
@@ -172,20 +172,19 @@ def run(
             raise ValueError(f"no pictures, batches or sound in {', '.join(paths)}: see --help for the formats")
         todo = find_files(paths) if len(paths) == 1 else once(find_files(paths))
         if ledger is not None:
-            tally.before, tally.earlier = len(ledger.done), ledger.earlier(tally.level or 0.0)
+            watchers.recall(ledger)
             todo = (file for file in todo if not ledger.has(file))
-        progress.update(task, description="measuring", total=total, completed=tally.before)
+        progress.update(task, description="measuring", total=total, completed=watchers.tally.before)
         for rows in measured(todo, settings, engine, workers, total):
             if ledger is not None:
                 ledger.add(rows)
-            for row in rows:
-                tally.add(row)
-            speed = tally.files / max(progress.tasks[0].elapsed or 0, 1e-9)
+            watchers.add(rows)
+            speed = watchers.tally.files / max(progress.tasks[0].elapsed or 0, 1e-9)
             progress.update(task, advance=len(rows), rate=f"{speed:.0f}/s")
         progress.update(task, completed=total)
     if ledger is not None:
         ledger.finish()
-    return tally
+    return watchers.tally
 
 
 def once(files: Iterable[str]) -> Iterator[str]:
@@ -205,9 +204,9 @@ def measured(
         from flatfield.measure.cluster import measure_cluster
 
         return measure_cluster(files, settings)
-    from flatfield.measure.folder import TOGETHER, measure_folder
+    from flatfield.measure.folder import ALONE, measure_folder
 
-    return measure_folder(files, settings, 1 if total <= TOGETHER and workers is None else workers)
+    return measure_folder(files, settings, 1 if total <= ALONE and workers is None else workers)
 
 
 def bar() -> Progress:
@@ -223,32 +222,3 @@ def bar() -> Progress:
         transient=True,
         disable=not sys.stderr.isatty(),
     )
-
-
-def show(tally: Tally, output: Path | None) -> None:
-    """Print the rows with most grid, the files that couldn't be read, and the counts."""
-    console = Console()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("file", "periods", "strength", "p-value", "JPEG grid"):
-        table.add_column(heading, overflow="fold")
-    for _, _, row in sorted(tally.worst, key=lambda item: (-item[0], -item[1])):
-        table.add_row(*cells(row))
-    if tally.worst:
-        console.print(table)
-    for row in tally.failed:
-        console.print(f"{printable(row.file)}: {printable(row.error or '')}", style="red", markup=False, soft_wrap=True)
-    counts = f"{tally.files} measured, {tally.with_grid} with a grid, {tally.errors} not readable"
-    if tally.before:
-        counts += f", {tally.before} done before ({tally.earlier[0]} with a grid, {tally.earlier[2]} not readable)"
-    console.print(counts + (f"; all rows: {printable(str(output))}" if output is not None else ""), markup=False)
-
-
-def cells(row: Row) -> tuple[str, str, str, str, str]:
-    """Tell a row as text: a strength is a grid's only where a grid was found."""
-    unit = "dBFS" if row.kind == "sound" else "levels"
-    strength = f"{row.strength:.2f} {unit}" if row.periods and row.strength is not None else ""
-    grid = "yes" if row.jpeg_grid else ""
-    if row.jpeg_periods:
-        grid += f" ({', '.join(map(str, row.jpeg_periods))})"
-    p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
-    return printable(row.file), ", ".join(map(str, row.periods)) or "none", strength, p_value, grid

@@ -36,9 +36,7 @@ def write_together(contents: Mapping[Path, Content]) -> None:
         for path, part in parts.items():
             part.replace(os.path.realpath(path))  # a link stays a link
     except OSError as error:
-        raise OSError(
-            f"{path} can't be written: {error.strerror or error}; give -o a place where you may write"
-        ) from None
+        raise _refused(path, error) from None
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
@@ -49,6 +47,19 @@ def check_place(path: Path) -> None:
     place = Path(os.path.realpath(path))
     if path.is_relative_to("/dev") or (place.exists() and not place.is_file()):
         raise OSError(f"{path} can't be written: it is not a regular file; give -o another name")
+
+
+def check_writable(path: Path) -> None:
+    """Raise what `write_whole` would: before hours of work, not after."""
+    check_place(path)
+    try:
+        _beside(path, b"").unlink()
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> OSError:
+    return OSError(f"{path} can't be written: {error.strerror or error}; give -o a place where you may write")
 
 
 def _beside(path: Path, content: Content) -> Path:

@@ -128,7 +128,7 @@ def _enlarged(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.
         return picture
     size = max(width, round(picture.shape[2] * factor)), max(height, round(picture.shape[1] * factor))
     planes = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC)) for plane in picture]
-    return np.clip(np.stack(planes), 0, 255).astype(np.float32)
+    return np.asarray(np.clip(np.stack(planes), 0, 255), dtype=np.float32)
 
 
 def _room(picture: npt.NDArray[np.float32], height: int, width: int, most: int) -> int:

@@ -25,6 +25,14 @@ class Slot:
     real: bool
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """What a person may say of a recovery: its steps, and a checkpoint that it goes on from."""
+
+    steps: int | None = None
+    checkpoint: Path | None = None
+
+
 class World(Protocol):
     """A model to be cured, in its own world; the model itself is never changed."""
 
@@ -47,8 +55,16 @@ class World(Protocol):
     def grounded(self, plan: CurePlan) -> CurePlan:
         """Move what can't be changed in this model from the steps of a plan to its refusals."""
 
-    def applied(self, plan: CurePlan, examples: Examples, progress: Progress) -> tuple[Any, tuple[str, ...]]:
-        """Do what a plan says, on a copy; gives the copy and notes."""
+    def rewriting(self, how: How) -> CurePlan:
+        """What can be computed in another way (fuse, unfuse), which the graph or the calls decide, not the layers."""
+
+    def elsewhere(self) -> Examples | None:
+        """An input of another size than the example's, where the model leaves sizes open."""
+
+    def applied(
+        self, plan: CurePlan, examples: Examples, progress: Progress, recovery: Recovery
+    ) -> tuple[Any, tuple[str, ...]]:
+        """Do what a plan says, on a copy; gives the copy and notes. `recovery` is for that way alone."""
 
     def finished(self, model: Any) -> Any:
         """What is written of a cured model: constraints for training are taken off."""

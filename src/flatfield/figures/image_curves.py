@@ -13,6 +13,8 @@ from flatfield.figures.rows import Rows, clean, named
 from flatfield.figures.style import LIT
 from flatfield.figures.upsamplers import upsampler_kernels
 
+_DASHES = [[1, 0], [4, 2], [2, 2], [9, 3], [9, 3, 2, 3], [14, 2]]  # the usual ones go down to dots too fine to see
+
 
 def curve_rows(points: int = 33) -> Rows:
     """Give the loudness of the images for every upsampler over the input frequency, as a share of pi.
@@ -43,7 +45,9 @@ def image_curves(rows: Rows) -> Drawable:
             x=alt.X("frequency:Q", axis=alt.Axis(title="frequency of the input, in units of pi", tickCount=5)),
             y=alt.Y("images:Q", axis=alt.Axis(title="loudness of the images", tickCount=5)),
             color=alt.Color("upsampler:N", **named_lines),
-            strokeDash=alt.StrokeDash("upsampler:N", **named_lines),
+            strokeDash=alt.StrokeDash(
+                "upsampler:N", **{**named_lines, "scale": alt.Scale(domain=names, range=_DASHES)}
+            ),
             tooltip=["upsampler:N", "frequency:Q", "images:Q", "wave:Q"],
         )
     )

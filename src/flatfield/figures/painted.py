@@ -1,4 +1,4 @@
-"""Painted: kernels set down one after another on a plane, and how often each place was painted."""
+"""Painted: kernels set down one after another, on a line or a plane, and how often each place was painted."""
 
 from __future__ import annotations
 
@@ -28,6 +28,22 @@ def painted_rows(kernel: int, stride: int, *, side: int, painted: int | None = N
     return [
         {"x": x, "y": y, "count": clean(counts[y, x]), "label": f"{counts[y, x]:.0f}", "lit": (y, x) in brush}
         for y, x in np.ndindex(*size)
+    ]
+
+
+def painted_line_rows(kernel: int, stride: int, *, side: int, painted: int | None = None) -> Rows:
+    """Give the same on a line of `side` inputs: one row of cells.
+
+    >>> [row["label"] for row in painted_line_rows(3, 2, side=3)]
+    ['1', '1', '2', '1', '2', '1', '1']
+    """
+    done = side if painted is None else min(painted, side)
+    layer = TransposedConvolution(np.ones((1, 1, kernel)), Window(1, stride=stride))
+    counts = layer.as_matrix((side,)) @ (np.arange(side) < done)
+    start = (done - 1) * stride
+    return [
+        {"x": x, "y": 0, "count": clean(n), "label": f"{n:.0f}", "lit": start <= x < start + kernel}
+        for x, n in enumerate(counts)
     ]
 
 

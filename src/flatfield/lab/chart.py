@@ -44,7 +44,8 @@ def save_charts(experiment: Experiment, rows: pl.DataFrame, curves: pl.DataFrame
         files = [folder / f"{stem}-{paper}.svg" for paper in ("light", "dark")]
         for file, palette in zip(files, (LIGHT, DARK), strict=True):
             file.write_text(to_svg(drawable, palette=palette), encoding="utf-8")
-        saved.append(Chart(*files, words))
+        light, dark = files
+        saved.append(Chart(light, dark, words))
     return saved
 
 
@@ -67,7 +68,11 @@ def interval_rows(experiment: Experiment, rows: pl.DataFrame, names: tuple[str, 
             if group[column.name].is_null().all():
                 continue
             interval = interval_of(group, column)
-            label = column.name.replace("_", " ") if len(columns) > 1 else ", ".join(map(str, key[2:]))
+            label = (
+                column.name.replace("_", " ")
+                if len(columns) > 1
+                else " ".join(f"{name} {value}" for name, value in zip(experiment.by, key[2:], strict=True))
+            )
             bounds = (interval.low, interval.high) if interval.low <= interval.high else (interval.estimate,) * 2
             numbers = dict(zip(("low", "high"), map(clean, bounds), strict=True))
             found.append(

@@ -15,7 +15,7 @@ from flatfield.figures.gain_map import gain_map, gain_rows
 from flatfield.figures.image_curves import curve_rows, image_curves
 from flatfield.figures.lanes import label_rows, lane_rows, lanes
 from flatfield.figures.matrix import matrix, matrix_rows
-from flatfield.figures.painted import painted, painted_rows
+from flatfield.figures.painted import painted, painted_line_rows, painted_rows
 from flatfield.figures.random_weights import random_rows, random_weights
 from flatfield.figures.ribbons import ribbon_rows, ribbons
 from flatfield.figures.spectrum_lines import spectrum_lines, spectrum_rows
@@ -32,7 +32,7 @@ def charts() -> dict[str, Drawable]:
     """Give every chart of the page by `chapter-name`; the page redraws most of them when a control moves.
 
     >>> len(charts())
-    25
+    26
     """
     return {**_gather(), **_overlap(), **_resize(), **_spectra(), **_flat(), **_maps()}
 
@@ -59,6 +59,7 @@ def _overlap() -> dict[str, Drawable]:
         after = layer.as_matrix(before.shape, torus=True) @ before
         profiles.append((f"layer {number}, period {len(after)}", after))
     return {
+        "overlap-line": painted(painted_line_rows(3, 2, side=4)),
         "overlap-painted": painted(painted_rows(3, 2, side=4)),
         "overlap-rule": divisible(divisible_rows(8)),
         "overlap-random": random_weights(random_rows()),

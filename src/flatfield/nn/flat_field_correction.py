@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -86,7 +87,7 @@ class FlatFieldCorrection(nn.Module):
         return F.pad(x, margins, mode="replicate")
 
     def _check(self, x: Tensor, axis: int, step: int) -> None:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return  # a condition on sizes would be written into the exported program
         n = x.shape[2 + axis]
         if n < 2 * (step // 2) + 1:
@@ -134,7 +135,8 @@ class FlatFieldCorrection(nn.Module):
         order = [axis for a in range(dims) for axis in (2 + dims + a, 1 + a)]
         tiles = grid.permute(0, 1 + dims, *order)
         if torch.compiler.is_compiling():
-            return tiles[(slice(None), slice(None), *self._places(like))]
+            every: list[Any] = [slice(None), slice(None), *self._places(like)]
+            return tiles[tuple(every)]
         grid = tiles.reshape(batch, channels, *(n * step for n, step in zip(places, self.period, strict=True)))
         for axis in range(2, 2 + dims):
             grid = grid.narrow(axis, 0, like.shape[axis])

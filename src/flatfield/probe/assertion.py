@@ -50,16 +50,16 @@ def told(report: ProbeReport, db: float) -> str:
     >>> print(told(ProbeReport(0.5, 0.25, (2, 2), start="up"), -60.0))
     the network draws a grid on a flat field: unevenness 0.5000 (-6.0 dB, allowed -60.0 dB), 0.25 peak to peak, period 2 x 2
     """  # noqa: E501 - one line of a message
-    period = " x ".join(map(str, report.period))
+    period = f"period {' x '.join(map(str, report.period))}" if report.period else "no period seen"
     level = decibels(report.unevenness or 0.0)
     lines = [
         f"the network draws a grid on a flat field: unevenness {report.unevenness:.4f} ({level:.1f} dB, allowed "
-        f"{db:.1f} dB), {report.peak_to_peak:.4g} peak to peak, period {period}"
+        f"{db:.1f} dB), {report.peak_to_peak:.4g} peak to peak, {period}"
     ]
     drawn = sorted((x for x in report.layers if x.share), key=lambda x: -(x.share or 0.0))
     for place, layer in enumerate(drawn):
         whose = "guilty: " if place == 0 else "then:   "
-        own = " x ".join(map(str, layer.period))
+        own = " x ".join(map(str, layer.period)) or "not seen"
         lines.append(
             f"  {whose}{layer.name} ({layer.operator}): {100 * (layer.share or 0):.1f}% of the grid's power, "
             f"{layer.peak_to_peak:.4g} peak to peak, period {own}; unevenness {layer.alone:.4f} on its own"

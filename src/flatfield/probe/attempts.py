@@ -21,9 +21,9 @@ def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, P
     """
     best: tuple[Plan, Passage] | None = None
     failure = NoGridError(NO_OUTPUT)
-    dims = len(seen.upsamplers[0][1]) if seen.upsamplers else max(seen.smallest, default=0)
-    plan = replace(plan, dims=dims if subject.spatial_sizes(dims) else 0)
-    for start, size in _attempts(subject, seen, plan):
+    dims = len(seen.upsamplers[0][1]) if seen.upsamplers else max((s.rank for _, s in seen.sources()), default=0)
+    plan = replace(plan, dims=dims if seen.sources(dims) else 0)
+    for start, size in _attempts(seen, plan):
         chosen = replace(plan, start=start, size=size)
         try:
             passage = subject.run(chosen, seen)
@@ -43,31 +43,35 @@ def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, P
     return best
 
 
-def _attempts(subject: Subject, seen: FirstPass, plan: Plan) -> Iterator[tuple[str, Ints]]:
+def _attempts(seen: FirstPass, plan: Plan) -> Iterator[tuple[str, Ints]]:
     """Small toruses first, wherever they begin: the network's own size costs as much as all of them."""
     starts = (
         [plan.start]
         if plan.start
-        else [*([seen.start] if seen.upsamplers else []), *([INPUT] if subject.spatial_sizes() else [])]
+        else [*([seen.start] if seen.upsamplers else []), *([INPUT] if seen.sources() else [])]
     )
     for small in (True, False):
         for place in starts or [FIRST]:
-            yield from ((place, size) for size in _sizes(subject, seen, place, plan.dims) if bool(size) is small)
+            if small and place == seen.start and INPUT in starts and seen.trail.bypassed:
+                continue  # what goes round the first upsampling layer is not flat, and has its own size
+            yield from ((place, size) for size in _sizes(seen, place, plan.dims) if bool(size) is small)
 
 
-def _sizes(subject: Subject, seen: FirstPass, start: str, dims: int) -> Iterator[Ints]:
+def _sizes(seen: FirstPass, start: str, dims: int) -> Iterator[Ints]:
     """Sizes to try: the least, twice that (some layers refuse a single position), and the network's own."""
-    if start == INPUT:
-        inputs = subject.spatial_sizes(dims)
-        least = seen.smallest.get(len(inputs[0])) if inputs else None
-        if least is not None and len({*inputs}) == 1:
-            ratio = tuple(max(1, -(-n // max(1, m))) for n, m in zip(inputs[0], least, strict=True))
-            for factor in (1, 2):
-                if all(r * factor < n for r, n in zip(ratio, inputs[0], strict=True)):
-                    yield tuple(r * factor for r in ratio)
-    elif start == seen.start and seen.upsamplers:
-        size = seen.upsamplers[0][1]
-        for n in (1, 2):
-            if min(size) > n:
-                yield (n,) * len(size)
+    natural, least = natural_and_least(seen, start, dims)
+    for factor in (1, 2):
+        if least and all(step * factor < n for n, step in zip(natural, least, strict=True)):
+            yield tuple(step * factor for step in least)
     yield ()
+
+
+def natural_and_least(seen: FirstPass, start: str, dims: int) -> tuple[Ints, Ints]:
+    """Size of the example where the flat field begins, and the least of which strides make one position; () unknown."""
+    if start == INPUT:
+        sizes = {(tuple(t.shape[axis] for axis in source.axes), source.steps) for t, source in seen.sources(dims)}
+        return next(iter(sizes)) if len(sizes) == 1 else ((), ())
+    if start == seen.start and seen.upsamplers:
+        size = seen.upsamplers[0][1]
+        return size, (1,) * len(size)
+    return (), ()

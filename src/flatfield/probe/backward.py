@@ -7,45 +7,42 @@ from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.core.taps import Ints
 from flatfield.probe.extent import extended
 from flatfield.probe.flat_field import flattened
 from flatfield.probe.reach import gather_sides, spread_sides, times
-from flatfield.probe.torus_call import numbers
+from flatfield.probe.torus_call import numbers, pairs_of
 from flatfield.probe.torus_layers import cropped
 from flatfield.readers.aten_call import bind
-from flatfield.readers.visit import plain_name
+from flatfield.readers.visit import Watching, plain_name
 
 
-class Backward(TorchDispatchMode):
-    """Run forwards and backwards with every window a whole torus.
+class Backward(Watching):
+    """Run forwards and, once `returning`, backwards with every window a whole torus.
 
-    A layer with padding runs on the plane continued: what it reads is wrapped round. Its gradient, too: what it
-    would send into the margins is folded back to where the margins were copied from, which is the adjoint.
+    A layer with padding, and any padding by itself, runs on the plane continued: what it reads is wrapped round. Its
+    gradient, too: what it would send into the margins is folded back to where the margins were copied from, which is
+    the adjoint.
     """
 
     def __init__(self) -> None:
-        TorchDispatchMode.__init__(self)
-        self.known = WeakTensorKeyDictionary()
+        Watching.__init__(self)
         self.flat = False
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here: not asking to be skipped saves importing the compiler."""
-        return False
+        self.returning = False
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run one operator, those with padding in their own way."""
-        named = bind(func, args, kwargs or {})
-        handler = _HANDLERS.get(plain_name(func))
+        name = plain_name(func)
+        handler = _HANDLERS.get(name)
         if handler is None:
             return func(*args, **(kwargs or {}))
-        if "grad_output" in named and not self.flat:
+        named = bind(func, args, kwargs or {})
+        if name == "constant_pad_nd" and self.returning:  # the gradient of a padding crops, that of a crop pads
+            return func(**named) if max(named["pad"]) > 0 else _unpadded(named["self"], [-n for n in named["pad"]])
+        if "grad_output" in named and name not in _PAD_GRADIENTS and not self.flat:
             named["grad_output"] = self._flattened(named["grad_output"])
         return handler(func, named)
 
@@ -138,7 +135,34 @@ def _pooled_backward(func: OpOverload, named: dict[str, Any]) -> Any:
     return _folded(func(**{**named, **changes}), sides, x.shape[-len(kernel) :])
 
 
+def _padded(func: OpOverload, named: dict[str, Any]) -> Any:
+    """Padding of positions shows more of the plane; that of channels is what it was."""
+    x, listed = named["self"], list(named["pad" if "pad" in named else "padding"])
+    beyond = 2 * (x.dim() - 2)
+    wide = extended(x, pairs_of(listed[:beyond]), x.shape[-(len(listed[:beyond]) // 2) :])
+    if not any(listed[beyond:]):
+        return wide
+    return torch.ops.aten.constant_pad_nd.default(wide, [0] * beyond + listed[beyond:], named.get("value") or 0)
+
+
+def _unpadded(gradient: torch.Tensor, listed: list[int]) -> torch.Tensor:
+    beyond = 2 * (gradient.dim() - 2)
+    if any(listed[beyond:]):
+        gradient = torch.ops.aten.constant_pad_nd.default(gradient, [0] * beyond + [-n for n in listed[beyond:]], 0)
+    sides = pairs_of(listed[:beyond])
+    size = [n - sum(side) for n, side in zip(gradient.shape[-len(sides) :], sides, strict=True)]
+    return _folded(gradient, list(sides), size)
+
+
+def _padded_backward(func: OpOverload, named: dict[str, Any]) -> Any:
+    return _unpadded(named["grad_output"], list(named["padding"]))
+
+
+_PADS = tuple(f"{kind}_pad{d}d" for kind in ("reflection", "replication") for d in (1, 2, 3))
+_PAD_GRADIENTS = frozenset(f"{name}_backward" for name in _PADS)
 _HANDLERS: dict[str, Any] = {
+    **dict.fromkeys(("constant_pad_nd", *_PADS), _padded),
+    **dict.fromkeys(_PAD_GRADIENTS, _padded_backward),
     "convolution": _convolution,
     "convolution_backward": _convolution_backward,
     **{f"avg_pool{d}d": _pooled for d in (2, 3)},

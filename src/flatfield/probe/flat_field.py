@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
+from flatfield.core.taps import Ints
+from flatfield.probe.patterns import pattern_of, strength_of
 from flatfield.probe.period import Periods, spatial_axes
 
 
@@ -54,6 +56,16 @@ def flattened(tensor: torch.Tensor, axes: Sequence[int], size: Sequence[int] | N
         return tensor
     mean = tensor.mean(tuple(axes), keepdim=True) if tensor.is_floating_point() else tensor
     return mean.expand(shape).clone()
+
+
+def patterned(flat: torch.Tensor, like: torch.Tensor, axes: Ints, pattern: str) -> torch.Tensor:
+    """Add a pattern to a flat field, as strong as what the example `like` does along `axes`."""
+    mean, deviation = (
+        t.detach().to("cpu", torch.float64).numpy()
+        for t in (like.mean(axes, keepdim=True), like.std(axes, keepdim=True, correction=0))
+    )
+    added = strength_of(mean, deviation) * pattern_of(pattern, tuple(flat.shape), axes)
+    return flat + torch.from_numpy(added).to(flat)
 
 
 def is_constant(tensor: torch.Tensor, axis: int) -> bool:

@@ -65,31 +65,38 @@ class OnnxModel:
         return max((o.version for o in self.proto.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
     def run(self, nodes: Sequence[onnx.NodeProto], initial: Mapping[str, Array], outputs: Sequence[str],
-            flags: Mapping[str, bool] | None = None) -> Session:  # fmt: skip
-        """Build a session of other nodes over the same inputs; `flags` are further inputs, one truth value each."""
+            further: Mapping[str, Array] | None = None) -> Session:  # fmt: skip
+        """Build a session of other nodes over the same inputs; `further` inputs bring numbers along, too."""
+        further = further or {}
         graph = onnx.GraphProto()
         graph.CopyFrom(self.proto.graph)
         del graph.node[:], graph.output[:], graph.value_info[:]
         graph.node.extend(nodes)
         graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(outputs))
         graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in initial.items())
-        for name in flags or {}:
-            graph.input.append(helper.make_tensor_value_info(name, onnx.TensorProto.BOOL, []))
+        for name, value in further.items():
+            kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+            graph.input.append(helper.make_tensor_value_info(name, kind, [None] * value.ndim))
         model = onnx.ModelProto()
         model.CopyFrom(self.proto)
         model.graph.CopyFrom(graph)
-        return Session(model, self.folder, dict(self.feeds), list(dict.fromkeys(outputs)))
+        return Session(model, self.folder, {**self.feeds, **further}, list(dict.fromkeys(outputs)))
 
-    def shapes_and(self, wanted: Sequence[str]) -> tuple[dict[str, Ints], dict[str, Array]]:
-        """Run the model as it is: the shape of every tensor, and the numbers of those wanted."""
-        names = [name for node in self.proto.graph.node for name in node.output if name]
-        nodes = list(self.proto.graph.node)
+    def shapes_and(
+        self,
+        wanted: Sequence[str],
+        nodes: Sequence[onnx.NodeProto] = (),
+        further: Mapping[str, Array] | None = None,
+    ) -> tuple[dict[str, Ints], dict[str, Array]]:
+        """Run the model as it is, or other nodes in place of its own: all shapes, and the numbers of those wanted."""
+        nodes = list(nodes or self.proto.graph.node)
+        names = [name for node in nodes for name in node.output if name]
         nodes += [helper.make_node("Shape", [name], [SHAPE_OF + name]) for name in names]
-        session = self.run(nodes, {}, [*(SHAPE_OF + name for name in names), *wanted])
+        session = self.run(nodes, {}, [*(SHAPE_OF + name for name in names), *wanted], further)
         found = session.outputs()
         shapes = {name: tuple(int(n) for n in found[SHAPE_OF + name]) for name in names}
         shapes |= {name: value.shape for name, value in self.initial.items()}
-        shapes |= {name: value.shape for name, value in self.feeds.items()}
+        shapes |= {name: value.shape for name, value in session.feeds.items()}
         return shapes, {name: found[name] for name in wanted}
 
 
@@ -111,10 +118,9 @@ class Session:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         return onnxruntime.InferenceSession(self.model.SerializeToString(), options, ["CPUExecutionProvider"])
 
-    def outputs(self, flags: Mapping[str, bool] | None = None) -> dict[str, Array]:
-        """Run; gives the outputs by name."""
-        feeds = {**self.feeds, **{name: np.asarray(value) for name, value in (flags or {}).items()}}
-        return dict(zip(self.names, self._session.run(self.names, feeds), strict=True))
+    def outputs(self, feeds: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """Run, on other numbers for some inputs; gives the outputs by name."""
+        return dict(zip(self.names, self._session.run(self.names, {**self.feeds, **(feeds or {})}), strict=True))
 
 
 def _numbers(value: onnx.ValueInfoProto, given: Any, rng: np.random.Generator) -> Array:

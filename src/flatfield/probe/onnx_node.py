@@ -65,7 +65,7 @@ class Rewriting:
         return name
 
     def flattened(self, name: str, size: Ints, periods: Periods) -> str:
-        """The spatial mean of (batch, channel, *space) over whole periods, in a tensor of the same size."""
+        """Give the spatial mean of (batch, channel, *space) over whole periods, in a tensor of the same size."""
         sides = [(0, -(n % p)) if 1 < p <= n else (0, 0) for n, p in zip(size[2:], periods[2:], strict=True)]
         mean = self.add("GlobalAveragePool", [self.extended(name, size, sides, periods[2:])])
         return self.add("Expand", [mean, self.constant(np.array(size, np.int64))])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from flatfield.probe.beyond import beyond
+from flatfield.probe.onnx_attempt import Attempt
+from flatfield.probe.onnx_begin import begin
+from flatfield.probe.onnx_look import Look
 from flatfield.probe.onnx_model import Array, OnnxModel
-from flatfield.probe.onnx_norms import OVER_POSITIONS
-from flatfield.probe.onnx_rewrite import Rewritten, rewrite
 from flatfield.probe.onnx_torus import LAYERS
-from flatfield.probe.onnx_views import RULES
 from flatfield.probe.peeling import Run, assembled, peel
 from flatfield.probe.period import Periods
 from flatfield.probe.plan import FIRST, INPUT, Step
@@ -21,9 +23,6 @@ from flatfield.probe.unhonoured import NO_OUTPUT, NoGridError, UnknownLayerError
 from flatfield.report import ProbeReport
 from flatfield.targets import Opened
 
-_SETTINGS = frozenset(("Pad", "Slice", "CumSum", *(name for name in RULES if name.startswith("Reduce"))))
-"""Operators whose further inputs are amounts and axes, often worked out by the graph itself."""
-
 
 def probe_opened(opened: Opened, *, at: str = "", rate: float | None = None) -> ProbeReport | None:
     """Probe an ONNX target on noise of the sizes it was read with; None where it has no grid to show.
@@ -31,18 +30,21 @@ def probe_opened(opened: Opened, *, at: str = "", rate: float | None = None) -> 
     With `at` that is no answer: raises `NoGridError`.
     """
     try:
-        return probe_onnx(Path(opened.model), opened.inputs, at=at, rate=rate)
+        return probe_onnx(Path(opened.model), opened.inputs, at=at, patterns=True, rate=rate)
     except NoGridError:
         if at:
             raise
         return None
 
 
-def probe_onnx(path: Path, inputs: Sequence[Any], *, at: str = "", rate: float | None = None) -> ProbeReport:
+def probe_onnx(
+    path: Path, inputs: Sequence[Any], *, at: str = "", patterns: bool = False, rate: float | None = None
+) -> ProbeReport:
     """Run an ONNX file on a flat field and say how uneven its output is, and by which layer.
 
     `inputs` are arrays, or shapes for noise, one for every input of the graph; `at` names the node at whose input
-    the flat field begins ("input": the network's own). It runs at the size of the example. Raises `NoGridError` where
+    the flat field begins ("input": the network's own). It runs at the size of the example; `patterns` adds a run with a
+    ramp and one with stripes. Raises `NoGridError` where
     nothing flat reaches an output with positions, `UnknownLayerError` for a node that is no layer, `ValueError` for
     inputs that do not fit.
 
@@ -62,40 +64,39 @@ def probe_onnx(path: Path, inputs: Sequence[Any], *, at: str = "", rate: float |
     layers = [n.name or n.output[0] for n in model.proto.graph.node if n.op_type in LAYERS]
     if at not in ("", "input", *layers):
         raise UnknownLayerError(at, layers)
-    norms = [n.input[0] for n in model.proto.graph.node if n.op_type in OVER_POSITIONS]
-    settings = [x for n in model.proto.graph.node if n.op_type in _SETTINGS for x in n.input[1:] if x]
-    wanted = [name for name in (*norms, *settings) if name not in model.initial and name not in model.feeds]
-    shapes, found = model.shapes_and(wanted)
-    found = {**model.initial, **model.feeds, **found}
-    best: tuple[Rewritten, str] | None = None
-    for start in [{"input": INPUT}.get(at, at)] if at else [FIRST, INPUT]:
-        written = rewrite(model, shapes, found, start)
-        output = _output(model, written)
-        if output is None:
-            continue
-        if best is None or written.into.ledger.leaks < best[0].into.ledger.leaks:
-            best = written, output
-        if not written.into.ledger.leaks:
-            break
-    if best is None:
+    look = Look.at(model, at)
+    best = _settled(look, {"input": INPUT}.get(at, at))
+    report = _profile(look, best, rate)
+    if not patterns:
+        return report
+    found = beyond(best.runner(look), best.natural, best.begin.least or best.natural, best.period)
+    return replace(report, ramp=found.ramp, stripes=found.stripes, missing=found.missing)
+
+
+def _settled(look: Look, start: str) -> Attempt:
+    """Begin at the first upsampling layer, or at the input where something that is not flat goes round it."""
+    attempts = []
+    for place in [start] if start else [FIRST, INPUT]:
+        begun = begin(look.model, look.shapes, look.sources, place)
+        attempt = Attempt.of(look, begun) if begun is not None else None
+        if attempt is not None:
+            attempts.append(attempt)
+            if not attempt.written.into.ledger.leaks:
+                break
+    if not attempts:
         raise NoGridError(NO_OUTPUT)
-    return _profile(model, *best, rate)
+    return min(attempts, key=lambda attempt: attempt.written.into.ledger.leaks)
 
 
-def _output(model: OnnxModel, written: Rewritten) -> str | None:
-    """The first output of the graph that has positions and comes from the flat field."""
-    known = written.into.known
-    names = [value.name for value in model.proto.graph.output]
-    return next((n for n in names if any(p > 0 for p in known.get(n, ()))), None)
-
-
-def _profile(model: OnnxModel, written: Rewritten, output: str, rate: float | None) -> ProbeReport:
-    name, periods = written.into.name(output), written.into.known[output]
+def _profile(look: Look, attempt: Attempt, rate: float | None) -> ProbeReport:
+    written, periods = attempt.written, attempt.periods
     ends = [end for stage in written.stages for end in (stage.before, stage.after)]
-    session = model.run(written.into.nodes, written.into.constants, [name, *ends], dict.fromkeys(written.flags, False))
+    off = {flag: np.array(False) for flag in written.flags}
+    further = {**attempt.fields, **off}
+    session = look.model.run(written.into.nodes, written.into.constants, [attempt.output, *ends], further)
 
     def at_level(level: int) -> Run:
-        numbers = session.outputs({flag: place < level for place, flag in enumerate(written.flags)})
+        numbers = session.outputs({flag: np.array(place < level) for place, flag in enumerate(written.flags)})
         steps = [
             Step(
                 s.name, s.operator, s.upsamples,
@@ -103,14 +104,14 @@ def _profile(model: OnnxModel, written: Rewritten, output: str, rate: float | No
             )
             for s in written.stages
         ]  # fmt: skip
-        return Run(_values(numbers[name], periods), tuple(steps))
+        return Run(_values(numbers[attempt.output], periods), tuple(steps))
 
     first = at_level(0)
     space = [p for p in periods if p > 0]
     pairs = zip(space, first.values.shape[1:], strict=True)
     tile = Tile(first.values[(slice(None), *(slice(0, min(p, n)) for p, n in pairs))])
     parts = peel(first, at_level)
-    return assembled(first, parts, tile, start=written.start, ledger=written.into.ledger, rate=rate)
+    return assembled(first, parts, tile, start=attempt.begin.name, ledger=written.into.ledger, rate=rate)
 
 
 def _values(array: Array, periods: Periods) -> Array:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import onnx
-
 from flatfield.core.taps import Ints
+from flatfield.probe.onnx_begin import Begin
 from flatfield.probe.onnx_model import Array, OnnxModel
 from flatfield.probe.onnx_node import OnnxNode, Rewriting
 from flatfield.probe.onnx_norms import OVER_POSITIONS, frozen
 from flatfield.probe.onnx_torus import LAYERS, pad, upsamples
 from flatfield.probe.onnx_views import RULES, SHAPES, unknown
 from flatfield.probe.period import OTHER, Periods, reshaped, spatial_axes
-from flatfield.probe.plan import FIRST, INPUT
+from flatfield.probe.unhonoured import Ledger
 
 FLAG = "flatfield/flatten/"
-_START = "flatfield/start"
 
 
 @dataclass(frozen=True)
@@ -36,30 +33,31 @@ class Stage:
 
 @dataclass
 class Rewritten:
-    """The rewritten graph and its layers in order; `start` is where the flat field begins."""
+    """The rewritten graph and its layers in order, with a flag for every one that draws."""
 
     into: Rewriting
-    start: str
     stages: list[Stage] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
 
 
-def rewrite(model: OnnxModel, shapes: Mapping[str, Ints], found: Mapping[str, Array], start: str) -> Rewritten:
-    """Rewrite `model` so that a flat field begins at `start`.
+def rewrite(
+    model: OnnxModel,
+    shapes: Mapping[str, Ints],
+    found: Mapping[str, Array],
+    begin: Begin,
+    known: Mapping[str, Periods],
+    *,
+    strict: bool = False,
+) -> Rewritten:
+    """Rewrite `model` for a torus on which the fields of `begin`, with periods that are `known`, go on for ever.
 
     `found` holds numbers of a run on the example: the file's own, amounts and axes, and what normalisations saw.
-    Raises `WindowTooSmallError` where a tensor shows less than one period.
+    Raises `WindowTooSmallError`, if `strict`, where a tensor shows less than one period.
     """
-    into = Rewriting(dict(shapes), found)
-    result = Rewritten(into, "input" if start == INPUT else "")
-    shuffled = frozenset(n.input[0] for n in model.proto.graph.node if n.op_type == "DepthToSpace")
-    if start == INPUT:
-        _feed(model, into)
-    for proto in model.proto.graph.node:
-        node = OnnxNode.of(proto, into)
-        if not result.start and _begins(node, start, shuffled):
-            result.start = node.label
-            node = _begin(node)
+    into = Rewriting(dict(shapes), found, known=dict(known), ledger=Ledger(lenient=not strict))
+    result = Rewritten(into)
+    for place, proto in enumerate(model.proto.graph.node):
+        node = OnnxNode.of(begin.put(place, proto), into)
         if not any(name in into.known for name in node.proto.input):
             node.copy()
         elif node.operator in LAYERS:
@@ -67,36 +65,6 @@ def rewrite(model: OnnxModel, shapes: Mapping[str, Ints], found: Mapping[str, Ar
         else:
             _other(node, result, found)
     return result
-
-
-def _feed(model: OnnxModel, into: Rewriting) -> None:
-    for name, value in model.feeds.items():
-        if value.ndim > 2 and np.issubdtype(value.dtype, np.floating):
-            periods = (OTHER, OTHER, *(1,) * (value.ndim - 2))
-            into.names[name] = into.flattened(name, value.shape, periods)
-            into.known[name] = periods
-
-
-def _begins(node: OnnxNode, start: str, shuffled: frozenset[str]) -> bool:
-    """A convolution whose channels are shuffled is one layer with the shuffle: the flat field comes before both."""
-    if node.operator not in LAYERS or len(node.shape()) < 3:
-        return False
-    if start != FIRST:
-        return node.label == start
-    return upsamples(node) or (node.operator == "Conv" and node.proto.output[0] in shuffled)
-
-
-def _begin(node: OnnxNode) -> OnnxNode:
-    """Put a flat field in the place of the node's input, for this node alone."""
-    into, shape = node.into, node.shape()
-    periods = (OTHER, OTHER, *(1,) * (len(shape) - 2))
-    into.names[_START] = into.flattened(into.name(node.input()), shape, periods)
-    into.known[_START] = periods
-    into.shapes = {**into.shapes, _START: shape}
-    proto = onnx.NodeProto()
-    proto.CopyFrom(node.proto)
-    proto.input[0] = _START
-    return OnnxNode.of(proto, into)
 
 
 def _layer(node: OnnxNode, result: Rewritten) -> None:

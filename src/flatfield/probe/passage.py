@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,8 +18,8 @@ from flatfield.probe.plan import FIRST, INPUT, Plan, Step
 from flatfield.probe.prefix import Prefix
 from flatfield.probe.torus import Torus
 from flatfield.probe.unhonoured import NO_OUTPUT, Ledger, NoGridError
-from flatfield.probe.untouched import untouched
-from flatfield.readers.visit import Path, map_tensors, module_paths, tensors_in
+from flatfield.probe.untouched import Untouched
+from flatfield.readers.visit import map_tensors, tensors_in
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,23 @@ class Passage:
 
 @dataclass(frozen=True)
 class Subject:
-    """A module with its example input; every run is one call."""
+    """A module with its example input; every run is one call.
+
+    Runs made inside `with subject.untouched:` share one look at the module; each is undone in any case.
+    """
 
     module: nn.Module
     inputs: tuple[Any, ...]
     keywords: Mapping[str, Any]
+    untouched: Untouched = field(repr=False, compare=False)
 
     def first_pass(self) -> FirstPass:
         """Run the example as it is."""
-        path: Path = []
-        seen = FirstPass(path)
-        with untouched(self.module, (self.inputs, self.keywords)), module_paths(self.module, path), seen:
-            self.module(*self.inputs, **self.keywords)
+        with self.untouched as kept:
+            seen = FirstPass(kept.path, list(tensors_in((self.inputs, self.keywords))))
+            with CircularPads(seen.trail.known, looking_on=True) as pads, seen:
+                self.module(*self.inputs, **self.keywords)
+            seen.circular = pads.met
         return seen
 
     def run(self, plan: Plan, seen: FirstPass, before: Passage | None = None) -> Passage:
@@ -62,17 +67,13 @@ class Subject:
 
         Raises `NoGridError` where nothing flat reaches the output.
         """
-        path: Path = []
         earlier = before.prefix if before else tuple(seen.prefix.results)
         prefix = Prefix(earlier, alike=before.level + 1 if before else 0)
-        torus = Torus(plan, replace(seen.statistics), path, prefix)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(untouched(self.module, (self.inputs, self.keywords)))
-            inputs, keywords = self._fed(torus)
-            stack.enter_context(module_paths(self.module, path))
-            stack.enter_context(CircularPads(torus))
-            stack.enter_context(torus)
-            result = self.module(*inputs, **keywords)
+        torus = Torus(plan, replace(seen.statistics), self.untouched.path, prefix, seen.resizes)
+        with self.untouched:
+            inputs, keywords = self._fed(torus, seen)
+            with CircularPads(torus.known) if seen.circular else contextlib.nullcontext(), torus:
+                result = self.module(*inputs, **keywords)
         returned = enumerate(tensors_in(result))
         reached = ((n, t) for n, t in returned if max(torus.known.get(t, (0,)), default=0) > 0)
         place, output = next(reached, (0, None))
@@ -84,23 +85,17 @@ class Subject:
             tuple(prefix.results), plan.level, place,
         )  # fmt: skip
 
-    def _fed(self, torus: Torus) -> tuple[Any, Any]:
+    def _fed(self, torus: Torus, seen: FirstPass) -> tuple[Any, Any]:
         if torus.plan.start != INPUT:
             return self.inputs, self.keywords
-        torus.start_name = "input"
+        torus.start_name, size = "input", torus.plan.size
+        axes = {id(tensor): source.axes for tensor, source in seen.sources(torus.plan.dims)}
 
         def feed(tensor: torch.Tensor) -> torch.Tensor:
-            dims = tensor.dim() - 2
-            if dims < 1 or not tensor.is_floating_point() or torus.plan.dims not in (0, dims):
-                return tensor
-            return torus.field(tensor, dims, torus.plan.size if len(torus.plan.size) == dims else ())
+            own = axes.get(id(tensor), ())
+            return torus.field(tensor, own, size if len(size) == len(own) else ()) if own else tensor
 
         return map_tensors(tuple(self.inputs), feed), map_tensors(dict(self.keywords), feed)
-
-    def spatial_sizes(self, dims: int = 0) -> list[Ints]:
-        """Sizes of the inputs that hold positions, of those with `dims` spatial axes (0: any)."""
-        tensors = [t for t in tensors_in((self.inputs, self.keywords)) if t.dim() > 2 and t.is_floating_point()]
-        return [tuple(t.shape[2:]) for t in tensors if dims in (0, t.dim() - 2)]
 
 
 def subject(module: nn.Module, inputs: Sequence[Any] | torch.Tensor, keywords: Mapping[str, Any] | None) -> Subject:
@@ -110,8 +105,8 @@ def subject(module: nn.Module, inputs: Sequence[Any] | torch.Tensor, keywords: M
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"a {type(module).__name__} is no nn.Module; of an exported program take its module()")
-    listed = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
-    return Subject(module, listed, dict(keywords or {}))
+    listed, named = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs), dict(keywords or {})
+    return Subject(module, listed, named, Untouched(module, (listed, named)))
 
 
 __all__ = ["FIRST", "Passage", "Subject", "subject"]

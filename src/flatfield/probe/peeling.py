@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from flatfield.core.taps import Ints
 from flatfield.probe.plan import Step
 from flatfield.probe.tile import Tile
 from flatfield.probe.unhonoured import Ledger, NotFiniteError
@@ -71,17 +72,25 @@ def assembled(
         raise NotFiniteError("the output on a flat field is not finite: it holds infinity, or what is no number")
     power = sum(part.tile.power for part in parts if part.tile) or 1.0
     size = float(np.abs(output.values).max(initial=0.0))
+    window = first.values.shape[1:]
+
+    def seen(period: Ints) -> Ints:
+        """The period, where one was seen: a run that is not exact may have none, and then all of its window differs."""
+        whole = any(1 < p == n for p, n in zip(period, window, strict=True))
+        return () if whole and ledger.entries else period
+
     rows, place = [], 0
     for step in first.steps:
         row = ProbeLayerReport(step.name, step.operator, step.before, step.after)
         if step.upsamples:
             row, place = _filled(row, parts[place], power, size), place + 1
-        rows.append(row)
-    listed, shape = output.listed()
+        rows.append(replace(row, period=seen(row.period)) if row.period else row)
+    period = seen(output.period)
+    listed, shape = output.listed() if period else ((), ())
     return ProbeReport(
         unevenness=output.unevenness,
         peak_to_peak=output.peak_to_peak,
-        period=output.period,
+        period=period,
         layers=tuple(rows),
         start=start,
         tile=listed,

@@ -131,8 +131,8 @@ def reshaped(periods: Periods, before: Ints, after: Ints) -> tuple[Periods, bool
         if len(taken) == 1 and len(given) == 1:
             result.append(own[0])
             continue
-        if not taken:  # an axis of one position behind another one
-            result.extend([1 if result and result[-1] > 0 else OTHER] * len(given))
+        if not taken:  # an axis of one entry
+            result.extend([OTHER] * len(given))
             continue
         period = merged(tuple(old), tuple(own))
         positions = [p != OTHER for p, n in zip(own, old, strict=True) if n > 1]

@@ -12,13 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from flatfield.probe.attempts import settled_plan
-from flatfield.probe.beyond import ramp_grid, stripes_grid
+from flatfield.core.taps import Ints
+from flatfield.probe.attempts import natural_and_least, settled_plan
+from flatfield.probe.beyond import Beyond, beyond
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.flat_field import whole_periods
 from flatfield.probe.gradient import probe_gradient
 from flatfield.probe.passage import Passage, Subject, subject
 from flatfield.probe.peeling import Run, assembled, peel
+from flatfield.probe.period import Periods
 from flatfield.probe.plan import Plan
 from flatfield.probe.tile import Tile
 from flatfield.probe.unhonoured import NoGridError, UnknownLayerError, missed
@@ -50,6 +52,11 @@ def probe_module(
     ((2, 2), ['convolution'])
     """
     whole = subject(module, inputs, keywords)
+    with whole.untouched:
+        return _probed(whole, at, freeze=freeze, patterns=patterns, rate=rate)
+
+
+def _probed(whole: Subject, at: str, *, freeze: bool, patterns: bool, rate: float | None) -> ProbeReport:
     seen = whole.first_pass()
     start = {"input": ":input"}.get(at, at)
     if at and at != "input" and not any(n == at or n.startswith(f"{at}.") for n in seen.layers):
@@ -92,7 +99,18 @@ def profile(
     report = assembled(run, peel(run, again), tile_of(first), start=first.start, ledger=first.ledger, rate=rate)
     if not patterns:
         return report
-    return replace(report, ramp=ramp_grid(whole, seen, plan, first), stripes=stripes_grid(whole, seen, plan, first))
+    found = _beyond(whole, seen, plan, first)
+    return replace(report, ramp=found.ramp, stripes=found.stripes, missing=found.missing)
+
+
+def _beyond(whole: Subject, seen: FirstPass, plan: Plan, first: Passage) -> Beyond:
+    def run(pattern: str, size: Ints) -> tuple[npt.NDArray[np.float64], Periods]:
+        passage = whole.run(replace(plan, pattern=pattern, size=size), seen)
+        passage.ledger.refuse_more_than(first.ledger)
+        return passage.output.detach().to("cpu", torch.float64).numpy(), passage.periods
+
+    natural, least = natural_and_least(seen, plan.start, plan.dims)
+    return beyond(run, natural or first.size, least or first.size, [p for p in first.periods if p > 0][-1])
 
 
 def values_of(passage: Passage) -> npt.NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from flatfield.core.taps import Ints
 from flatfield.probe.unhonoured import WindowTooSmallError
 
@@ -51,3 +53,17 @@ def times(sides: list[tuple[int, int]], stride: Ints) -> list[tuple[int, int]]:
     [(3, 6)]
     """
     return [(before * s, after * s) for (before, after), s in zip(sides, stride, strict=True)]
+
+
+def same_factor(before: Ints, after: Ints, size: Ints, outputs: Ints) -> bool:
+    """True where `size -> outputs` enlarges as `before -> after` does, but for a position that sizes were rounded by.
+
+    A network that resizes to a size that it has fixed is another one on a torus of another size.
+
+    >>> same_factor((7,), (13,), (2,), (4,)), same_factor((8,), (16,), (2,), (16,))
+    (True, False)
+    """
+    return all(
+        abs(m - Fraction(outputs[axis], size[axis]) * n) <= 1
+        for axis, (n, m) in enumerate(zip(before, after, strict=True))
+    )

@@ -14,18 +14,19 @@ from torch._ops import OpOverload
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.core.taps import Ints
-from flatfield.probe.flat_field import flattened, tensor_unevenness, whole_periods
+from flatfield.probe.flat_field import flattened, patterned, tensor_unevenness, whole_periods
 from flatfield.probe.layer_kind import LAYERS, called, rank, shuffles, upsamples
-from flatfield.probe.patterns import add_pattern
+from flatfield.probe.patterns import periods_of
 from flatfield.probe.period import OTHER, Periods, spatial_axes
 from flatfield.probe.plan import FIRST, INPUT, Plan, Step
 from flatfield.probe.prefix import HEAVY, Prefix
+from flatfield.probe.reach import same_factor
 from flatfield.probe.statistics import NORMS, Statistics, normalised
 from flatfield.probe.torus_call import TorusCall
 from flatfield.probe.torus_layers import PADS
 from flatfield.probe.torus_resize import RESIZES, rescaled
 from flatfield.probe.torus_views import MADE, REDUCTIONS, RULES, pointwise, reduced, reshape, unknown
-from flatfield.probe.unhonoured import Ledger
+from flatfield.probe.unhonoured import Ledger, WindowTooSmallError
 from flatfield.readers.aten_call import bind
 from flatfield.readers.visit import Path, Watching, place, plain_name, tensors_in
 
@@ -33,12 +34,20 @@ from flatfield.readers.visit import Path, Watching, place, plain_name, tensors_i
 class Torus(Watching):
     """Run operators on the torus, from the first flat tensor on; notes a `Step` for every layer."""
 
-    def __init__(self, plan: Plan, statistics: Statistics, path: Path, prefix: Prefix | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        statistics: Statistics,
+        path: Path,
+        prefix: Prefix | None = None,
+        resizes: Sequence[tuple[Ints, Ints]] = (),
+    ) -> None:
         Watching.__init__(self)
         self.plan = plan
         self.statistics = statistics
         self.path = path
         self.prefix = prefix or Prefix()
+        self.resizes = iter(resizes)
         self.known = WeakTensorKeyDictionary()
         self.origins = WeakTensorKeyDictionary()  # positions laid out among channels -> the shape and periods they had
         self.writers = WeakTensorKeyDictionary()  # what a convolution wrote -> its name, for a shuffle behind it
@@ -72,6 +81,8 @@ class Torus(Watching):
         frozen = self.statistics.take(call) if operator in NORMS else ()
         if not self.begun and self._begins(call):
             call = self._begin(call)
+        if operator in RESIZES:
+            self._compare(call)
         if not any(tensor in self.known for tensor in call.tensors()):
             result = call.run() if operator in HEAVY else func(*args, **kwargs)
             if operator == "convolution":
@@ -95,21 +106,27 @@ class Torus(Watching):
         dims = 1 if call.operator == "col2im" else rank(call)
         size = self.plan.size if len(self.plan.size) == dims and call.operator != "col2im" else ()
         before = tuple(x.shape[-dims:])
-        changes: dict[str, Any] = {key: self.field(x, dims, size)}
+        changes: dict[str, Any] = {key: self.field(x, tuple(range(x.dim() - dims, x.dim())), size)}
         if call.operator in RESIZES and size:
             changes["output_size"] = rescaled(call, before, size)
         return replace(call, arguments={**call.arguments, **changes}, repeats=self.upsamplers < self.prefix.alike)
 
-    def field(self, tensor: torch.Tensor, dims: int, size: Ints = ()) -> torch.Tensor:
+    def field(self, tensor: torch.Tensor, axes: Ints, size: Ints = ()) -> torch.Tensor:
         """Make the flat field (or ramp, or stripes) nearest to a tensor, and remember that it is one."""
-        axes = range(tensor.dim() - dims, tensor.dim())
-        self.start_size = size or tuple(tensor.shape[-dims:])
+        self.start_size = size or tuple(tensor.shape[axis] for axis in axes)
         flat = flattened(tensor, axes, self.start_size)
-        periods: tuple[int, ...] = (1,) * dims
         if self.plan.pattern:
-            flat, periods = add_pattern(flat, tensor, dims, self.plan.pattern)
-        self.known[flat] = (*(OTHER,) * (tensor.dim() - dims), *periods)
+            flat = patterned(flat, tensor, axes, self.plan.pattern)
+        periods = dict(zip(axes, periods_of(self.plan.pattern, self.start_size), strict=True))
+        self.known[flat] = tuple(periods.get(axis, OTHER) for axis in range(flat.dim()))
         return flat
+
+    def _compare(self, call: TorusCall) -> None:
+        """Refuse to enlarge by another factor than in the example."""
+        before, after = next(self.resizes, ((), ()))
+        outputs = tuple(call["output_size"])
+        if before and not same_factor(before, after, tuple(call.first().shape[-len(outputs) :]), outputs):
+            raise WindowTooSmallError("the network resizes to a size that it has fixed")
 
     # -- operators --------------------------------------------------------------------------------------------
 

@@ -35,15 +35,15 @@ def resize(call: TorusCall) -> Handled:
     x, outputs = call["self" if "self" in call.arguments else "input"], tuple(call["output_size"])
     dims = len(outputs)
     size, space = tuple(x.shape[-dims:]), call.space(x, dims)
-    scales = _scales(call, size, outputs)
+    factors = scales(call, size, outputs)
     if set(space) == {1}:
         return call.run(), call.behind(x, space)
-    if call.arguments.get("align_corners") and scales != (1,) * dims:
+    if call.arguments.get("align_corners") and factors != (1,) * dims:
         call.note("align_corners: the factor depends on the size, which no periodic plane has")
         return call.run(), call.behind(x, outputs)
-    periods = tuple((p * f).numerator if p > 1 else 1 for p, f in zip(space, scales, strict=True))
-    margin = tuple(0 if p == 1 else _margin(call, f) for p, f in zip(space, scales, strict=True))
-    beyond = tuple(int(e * f) for e, f in zip(margin, scales, strict=True))
+    periods = tuple((p * f).numerator if p > 1 else 1 for p, f in zip(space, factors, strict=True))
+    margin = tuple(0 if p == 1 else _margin(call, f) for p, f in zip(space, factors, strict=True))
+    beyond = tuple(int(e * f) for e, f in zip(margin, factors, strict=True))
     wide = extended(x, [(e, e) for e in margin], space)
     sizes = [m + 2 * b for m, b in zip(outputs, beyond, strict=True)]
     name = "self" if "self" in call.arguments else "input"
@@ -51,7 +51,8 @@ def resize(call: TorusCall) -> Handled:
     return cropped(result, beyond, outputs), call.behind(x, periods)
 
 
-def _scales(call: TorusCall, size: Ints, outputs: Ints) -> tuple[Fraction, ...]:
+def scales(call: TorusCall, size: Ints, outputs: Ints) -> tuple[Fraction, ...]:
+    """Outputs for each input of an interpolation, an axis at a time."""
     names = ("scales",) if len(outputs) == 1 else ("scales_d", "scales_h", "scales_w")[-len(outputs) :]
     told = [call.arguments.get(name) for name in names]
     return tuple(scale_of(n, m, f) for n, m, f in zip(size, outputs, told, strict=True))
@@ -90,4 +91,4 @@ def rescaled(call: TorusCall, before: Ints, after: Ints) -> list[int]:
     return [m * new // max(1, old) for m, old, new in zip(call["output_size"], before, after, strict=True)]
 
 
-__all__ = ["RESIZES", "enlarges", "rescaled", "resize", "scale_of"]
+__all__ = ["RESIZES", "enlarges", "rescaled", "resize", "scale_of", "scales"]

@@ -154,17 +154,23 @@ def attention(call: TorusCall, results: list[torch.Tensor]) -> list[Periods]:
 def reduced(call: TorusCall) -> tuple[Any, list[Periods]]:
     """A reduction: over whole periods, so that no phase weighs more than another."""
     x = call.first()
-    periods, listed = call.periods(x), call.arguments.get("dim")
-    over = range(x.dim()) if listed in (None, []) else [listed] if isinstance(listed, int) else listed
-    axes = {axis % max(1, x.dim()) for axis in over}
+    periods = call.periods(x)
+    axes, behind = left_over(call, x)
     whole = whole_periods(x, tuple(p if axis in axes else OTHER for axis, p in enumerate(periods)))
     name = next(key for key, value in call.arguments.items() if value is x)
     result = call.run(**{name: whole})
     if "sum" in call.operator and whole is not x:
         result = result * (math.prod(x.shape) / math.prod(whole.shape))
-    kept = bool(call.arguments.get("keepdim"))
-    behind = tuple(1 if axis in axes and p > 0 else p for axis, p in enumerate(periods) if kept or axis not in axes)
     return result, [behind for _ in tensors_in(result)]
+
+
+def left_over(call: TorusCall, x: torch.Tensor) -> tuple[set[int], Periods]:
+    """The axes that a reduction sums up, and the periods of what it leaves."""
+    periods, listed = call.periods(x), call.arguments.get("dim")
+    over = range(x.dim()) if listed in (None, []) else [listed] if isinstance(listed, int) else listed
+    axes = {axis % max(1, x.dim()) for axis in over}
+    kept = bool(call.arguments.get("keepdim"))
+    return axes, tuple(1 if a in axes and p > 0 else p for a, p in enumerate(periods) if kept or a not in axes)
 
 
 def along(call: TorusCall, results: list[torch.Tensor]) -> list[Periods]:
@@ -228,4 +234,4 @@ MADE = frozenset(
 )  # fmt: skip
 """Operators that take a shape, a type or one number from a tensor, and no positions."""
 
-__all__ = ["MADE", "REDUCTIONS", "RULES", "pointwise", "unknown"]
+__all__ = ["MADE", "REDUCTIONS", "RULES", "left_over", "pointwise", "unknown"]

@@ -62,6 +62,12 @@ class Ledger:
         """Note an operator."""
         self.entries.setdefault((name, operator, reason), UnreadReport(name, operator, reason))
 
+    def refuse_more_than(self, other: Ledger) -> None:
+        """Raise `ValueError` where this run met something that the other one did not."""
+        more = next((entry for place, entry in self.entries.items() if place not in other.entries), None)
+        if more is not None:
+            raise ValueError(f"not honoured there: {more.name} ({more.operator}): {more.reason}")
+
     def period(self, name: str, operator: str, period: int, size: int) -> int:
         """The period that a window of `size` positions can be continued with."""
         if period <= size:

@@ -20,6 +20,9 @@ Path = list[tuple[str, bool]]
 """Dotted names of the modules that are running, innermost last, each with whether it has children."""
 
 
+_PLAIN = frozenset((bool, int, float, str, torch.dtype, torch.device, torch.layout, torch.memory_format))
+
+
 class Watching(TorchDispatchMode):
     """A dispatch mode that looks on and compiles nothing."""
 
@@ -48,10 +51,14 @@ def tensors_in(tree: Any) -> Iterator[torch.Tensor]:
     """Walk the tensors of nested tuples, lists, dicts and dataclasses, such as a model's output."""
     if isinstance(tree, torch.Tensor):
         yield tree
-    elif isinstance(tree, Mapping):
-        yield from (tensor for branch in tree.values() for tensor in tensors_in(branch))
+    elif tree is None or type(tree) in _PLAIN:  # asked at every operator: what is most frequent comes first
+        return
     elif isinstance(tree, list | tuple):
-        yield from (tensor for branch in tree for tensor in tensors_in(branch))
+        for branch in tree:
+            yield from tensors_in(branch)
+    elif isinstance(tree, Mapping):
+        for branch in tree.values():
+            yield from tensors_in(branch)
     elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         for field in dataclasses.fields(tree):
             yield from tensors_in(getattr(tree, field.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flatfield.cure_report import CureReport
+from flatfield.render.cure_html import render_cure_html
 from flatfield.render.cure_terminal import render_cure, render_cure_text, render_plan
 from flatfield.render.html import render_html
 from flatfield.render.printable import printable
@@ -21,6 +22,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {
 
 CURE_FORMATS: dict[str, Callable[[CureReport], str]] = {
     "json": CureReport.to_json,
+    "html": render_cure_html,
     "txt": render_cure_text,
 }
 
@@ -30,6 +32,7 @@ __all__ = [
     "plain_text",
     "printable",
     "render_cure",
+    "render_cure_html",
     "render_cure_text",
     "render_html",
     "render_plan",

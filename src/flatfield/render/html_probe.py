@@ -28,10 +28,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class ProbeView:
-    """The probe's part of the page; `flat` where the output is even."""
+    """The probe's part of the page; `flat` where the output is even; `verdict` is good, bad, or nothing to say."""
 
     start: str
     flat: bool
+    verdict: str
     headline: str
     facts: tuple[tuple[str, str], ...]
     layers: tuple[ProbeLayerReport, ...]
@@ -53,6 +54,7 @@ def probe_view(probe: ProbeReport | None) -> ProbeView | None:
     return ProbeView(
         start=("on a flat input" if probe.start == "input" else f"on a flat field, from {probe.start} on") + exact,
         flat=flat,
+        verdict="" if probe.unevenness is None else "good" if flat else "bad",
         headline=_headline(probe, flat),
         facts=tuple(_facts(probe)),
         layers=tuple(layer for layer in probe.layers if layer.alone is not None),
@@ -68,7 +70,8 @@ def _headline(probe: ProbeReport, flat: bool) -> str:
     if flat:
         return "the output is flat"
     loud = f"unevenness {probe.unevenness:.3f} ({decibels(probe.unevenness):.1f} dB)"
-    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, period {times(probe.period) if probe.period else 1}"
+    period = f"period {times(probe.period)}" if probe.period else "no period seen"
+    return f"{loud}, {probe.peak_to_peak or 0.0:.3g} peak to peak, {period}"
 
 
 def _facts(probe: ProbeReport) -> list[tuple[str, str]]:
@@ -101,18 +104,28 @@ def _pictures(probe: ProbeReport, flat: bool) -> tuple[Picture, ...]:
         tile = tile[:, shape[1] // 2]
     where = ", the middle slice" if volume else ""
     if len(tile) == 3:
-        return (Picture(png_address(_grey(tile, flat).transpose(1, 2, 0)), f"one period, repeated{where}"),)
-    return tuple(
-        Picture(png_address(_grey(tile[c], flat)), f"channel {c + 1} of {len(tile)}{where}")
-        for c in range(min(len(tile), _MOST_CHANNELS))
-    )
+        planes, names = [tile], [""]
+    else:
+        planes = list(tile[:_MOST_CHANNELS])
+        names = [f"channel {c + 1} of {len(tile)}, " if len(tile) > 1 else "" for c in range(len(planes))]
+    magnified = Picture(_address(planes[0], flat, 1), f"{names[0]}one period, magnified{where}")
+    repeated = [
+        Picture(_address(plane, flat, _SHOWN), f"{name}repeated{where}")
+        for plane, name in zip(planes, names, strict=True)
+    ]
+    return tuple(repeated) if flat else (magnified, *repeated)
 
 
-def _grey(tile: npt.NDArray[np.float64], flat: bool) -> npt.NDArray[np.uint8]:
+def _address(plane: npt.NDArray[np.float64], flat: bool, shown: int) -> str:
+    grey = _grey(plane, flat, shown)
+    return png_address(grey.transpose(1, 2, 0) if grey.ndim == 3 else grey)
+
+
+def _grey(tile: npt.NDArray[np.float64], flat: bool, shown: int) -> npt.NDArray[np.uint8]:
     tile = tile / (float(np.abs(tile).max()) or 1.0)  # the span of very large numbers would overflow
     least, most = float(tile.min()), float(tile.max())
     # what is flat stays flat: rounding is not stretched into a grid
     share = np.full(tile.shape, 0.6) if flat or most <= least else (tile - least) / (most - least)
     height, width = tile.shape[-2:]
-    repeats = (1,) * (tile.ndim - 2) + (max(1, _SHOWN // height), max(1, _SHOWN // width))
+    repeats = (1,) * (tile.ndim - 2) + (max(1, shown // height), max(1, shown // width))
     return np.tile((255 * share).round().astype(np.uint8), repeats)

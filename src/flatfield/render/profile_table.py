@@ -52,7 +52,8 @@ def _headline(probe: ProbeReport) -> Text:
     return Text.assemble(
         printable(f"{where}: unevenness "),
         (f"{probe.unevenness:.3f} ({decibel:.1f} dB)", "bold"),
-        f", {probe.peak_to_peak or 0.0:.3g} peak to peak, period {_times(probe.period)}",
+        f", {probe.peak_to_peak or 0.0:.3g} peak to peak",
+        f", period {_times(probe.period)}" if probe.period else ", no period seen",
     )
 
 

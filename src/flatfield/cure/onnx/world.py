@@ -15,12 +15,15 @@ import onnx
 from onnx import helper
 
 from flatfield.cure.examples import Examples, Progress
-from flatfield.cure.onnx import METHODS
+from flatfield.cure.onnx import METHODS, REWRITING
+from flatfield.cure.onnx.found import grounded
 from flatfield.cure.onnx.subject import FileSubject, shape_of
 from flatfield.cure.subject import Array
-from flatfield.cure.world import Slot
+from flatfield.cure.world import Recovery, Slot
 from flatfield.cure_report import CurePlan, How
 from flatfield.targets import Opened
+
+_MORE = 32  # places: most networks take multiples of 32, where they are particular
 
 
 def world(opened: Opened) -> GraphWorld:
@@ -69,11 +72,28 @@ class GraphWorld:
         return {}
 
     def grounded(self, plan: CurePlan) -> CurePlan:
-        """A graph's own refusals come from its methods."""
-        return plan
+        """Move what can't be changed in this graph to the refusals."""
+        return grounded(plan, self.proto, [slot.shape for slot in self.slots])
+
+    def rewriting(self, how: How) -> CurePlan:
+        """What can be computed in another way (fuse, unfuse)."""
+        return REWRITING[how](self.proto, self.opened.network.target)
+
+    def elsewhere(self) -> Examples | None:
+        """An input that is larger on every open axis but the batch; None where no axis is open."""
+        rng = np.random.default_rng(1)
+        open_axes = [_open(value) for value in self._inputs]
+        if not any(map(any, open_axes)):
+            return None
+        rows = zip(self._inputs, self.slots, open_axes, strict=True)
+        batch = tuple(
+            _filled(value, tuple(n + _MORE * int(o) for n, o in zip(slot.shape, axes, strict=True)), rng)
+            for value, slot, axes in rows
+        )
+        return Examples([batch], "noise of another size")
 
     def applied(
-        self, plan: CurePlan, examples: Examples, progress: Progress
+        self, plan: CurePlan, examples: Examples, progress: Progress, recovery: Recovery
     ) -> tuple[onnx.ModelProto, tuple[str, ...]]:
         """Do what a plan says, on a copy."""
         return METHODS[plan.how](plan, self.proto, examples, progress)
@@ -97,10 +117,7 @@ class GraphWorld:
         return Examples(batches, f"{len(batches)} draws of normal noise")
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Any, ...]:
-        return tuple(
-            rng.standard_normal(slot.shape).astype(_dtype(value)) if slot.real else np.zeros(slot.shape, _dtype(value))
-            for value, slot in zip(self._inputs, self.slots, strict=True)
-        )
+        return tuple(_filled(value, slot.shape, rng) for value, slot in zip(self._inputs, self.slots, strict=True))
 
     def batch(self, arrays: Mapping[int, Array]) -> tuple[Any, ...]:
         """Arrays for some slots, zeros for the others."""
@@ -108,6 +125,17 @@ class GraphWorld:
             np.asarray(arrays[place] if place in arrays else np.zeros(slot.shape)).astype(_dtype(value))
             for place, (value, slot) in enumerate(zip(self._inputs, self.slots, strict=True))
         )
+
+
+def _filled(value: onnx.ValueInfoProto, shape: Sequence[int], rng: np.random.Generator) -> Array:
+    """Noise, or zeros for whole numbers."""
+    kind = _dtype(value)
+    return rng.standard_normal(shape).astype(kind) if np.issubdtype(kind, np.floating) else np.zeros(shape, kind)
+
+
+def _open(value: onnx.ValueInfoProto) -> list[bool]:
+    """Which axes have a size that the file leaves open; the batch is left out."""
+    return [axis > 0 and d.dim_value <= 0 for axis, d in enumerate(value.type.tensor_type.shape.dim)]
 
 
 def _dtype(value: onnx.ValueInfoProto) -> np.dtype[Any]:

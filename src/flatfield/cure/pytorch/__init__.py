@@ -10,6 +10,7 @@ from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.pytorch.blur import blur
 from flatfield.cure.pytorch.correct import correct
 from flatfield.cure.pytorch.flatten import flatten
+from flatfield.cure.pytorch.fuse import fuse
 from flatfield.cure.pytorch.icnr import icnr
 from flatfield.cure.pytorch.recover import recover
 from flatfield.cure.pytorch.resize import resize
@@ -24,5 +25,6 @@ METHODS: dict[How, Method] = {
     "resize": resize,
     "icnr": icnr,
     "blur": blur,
+    "fuse": fuse,
 }
 """How -> (plan, module, examples, progress) -> the cured copy, with notes for the report."""

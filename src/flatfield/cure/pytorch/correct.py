@@ -20,7 +20,7 @@ from flatfield.cure.pytorch.flat_fields import FLATS, FlatFields
 from flatfield.cure_report import CurePlan
 from flatfield.nn.flat_field_correction import FlatFieldCorrection
 from flatfield.probe.passage import subject
-from flatfield.probe.untouched import untouched
+from flatfield.probe.untouched import Untouched
 from flatfield.readers.visit import tensors_in
 
 
@@ -75,5 +75,5 @@ def calibration_outputs(module: nn.Module, examples: Examples, progress: Progres
 
 
 def _run(module: nn.Module, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
-    with untouched(module, (batch, keywords)):
+    with Untouched(module, (batch, keywords)):
         return module(*batch, **keywords)

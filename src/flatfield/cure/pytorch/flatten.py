@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import torch
 from torch import nn
@@ -36,7 +37,9 @@ def flatten(
 def copied(module: nn.Module) -> nn.Module:
     """Copy a module with all its tensors; `ValueError` for one that PyTorch can't copy."""
     try:
-        return copy.deepcopy(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PyTorch's own, about the specs of an exported program
+            return copy.deepcopy(module)
     except RuntimeError as error:  # a weight that a hook has computed, say
         reason = " ".join(str(error).split())
         raise ValueError(

@@ -14,6 +14,7 @@ from flatfield.cure.examples import Examples
 from flatfield.readers.visit import tensors_in
 
 _HELD_OUT = 8  # every so many-th batch
+_LOST = -300.0  # dB, for outputs that are not finite
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Lessons:
         errors = [float(self._error(student, lesson)) for lesson in self.held_out]
         error = sum(errors) / len(errors)
         if not math.isfinite(error):
-            return -math.inf
+            return _LOST
         return 10 * math.log10(self.span**2 / max(error, 1e-20 * self.span**2))
 
 

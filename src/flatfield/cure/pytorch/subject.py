@@ -17,7 +17,7 @@ from flatfield.network import Network
 from flatfield.probe.gradient import probe_gradient
 from flatfield.probe.profile import probe_module
 from flatfield.probe.unhonoured import NoGridError
-from flatfield.probe.untouched import untouched
+from flatfield.probe.untouched import Untouched
 from flatfield.readers.pytorch import read_module
 from flatfield.readers.visit import tensors_in
 from flatfield.report import ProbeReport, UnreadReport
@@ -39,7 +39,7 @@ class ModuleSubject:
 
     def outputs(self, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> list[Array]:
         """Run on one batch; every output of real numbers, in order."""
-        with untouched(self.module, (batch, keywords)):
+        with Untouched(self.module, (batch, keywords)):
             result = self.module(*batch, **keywords)
         return [numbers(tensor) for tensor in tensors_in(result) if tensor.is_floating_point()]
 
@@ -62,12 +62,14 @@ class ModuleSubject:
             return ProbeReport(unhonoured=(failed(error),))
 
     def state(self) -> Mapping[str, Array]:
-        """Its state dict."""
-        return {name: numbers(value) for name, value in self.module.state_dict().items() if torch.is_tensor(value)}
+        """Its state dict; of a module that is one layer, under that layer's name."""
+        alone = [layer.name for layer in self.network.layers][:1] if not list(self.module.children()) else []
+        state = {name: value for name, value in self.module.state_dict().items() if torch.is_tensor(value)}
+        return {".".join((*alone, name)): numbers(value) for name, value in state.items()}
 
     def call(self, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
         """Run on one batch and forget the outputs."""
-        with untouched(self.module, (batch, keywords)):
+        with Untouched(self.module, (batch, keywords)):
             self.module(*batch, **keywords)
 
     @contextlib.contextmanager

@@ -15,9 +15,11 @@ from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.pytorch import METHODS
 from flatfield.cure.pytorch.flatten import baked
 from flatfield.cure.pytorch.found import grounded
+from flatfield.cure.pytorch.fuse import plan as fuse_plan
+from flatfield.cure.pytorch.recover import Schedule, recover
 from flatfield.cure.pytorch.subject import ModuleSubject
 from flatfield.cure.subject import Array
-from flatfield.cure.world import Slot
+from flatfield.cure.world import Recovery, Slot
 from flatfield.cure_report import CurePlan, How
 from flatfield.readers.visit import map_tensors
 from flatfield.targets import Opened
@@ -66,8 +68,22 @@ class ModuleWorld:
         """Move what can't be changed in this module to the refusals."""
         return grounded(plan, self.opened.model, self.opened.network)
 
-    def applied(self, plan: CurePlan, examples: Examples, progress: Progress) -> tuple[nn.Module, tuple[str, ...]]:
+    def rewriting(self, how: How) -> CurePlan:
+        """What can be fused."""
+        return fuse_plan(self.opened.model, self.opened.inputs, self.opened.keywords, self.opened.network.target)
+
+    def elsewhere(self) -> Examples | None:
+        """A module does not say which sizes it takes."""
+        return None
+
+    def applied(
+        self, plan: CurePlan, examples: Examples, progress: Progress, recovery: Recovery
+    ) -> tuple[nn.Module, tuple[str, ...]]:
         """Do what a plan says, on a copy."""
+        if recovery != Recovery():
+            steps = Schedule().steps if recovery.steps is None else recovery.steps
+            schedule = Schedule(steps=steps, checkpoint=recovery.checkpoint)
+            return recover(plan, self.opened.model, examples, progress, schedule)
         return METHODS[plan.how](plan, self.opened.model, examples, progress)
 
     def finished(self, model: nn.Module) -> nn.Module:

@@ -61,5 +61,12 @@ flatfield.rows = (() => {
     return counts.flatMap((line, y) => line.map((count, x) => ({ x, y, count, label: String(count), lit: inBrush(y, x) })));
   }
 
-  return { clean, ribbons, matrix, contributions, gains, painted };
+  function paintedLine(kernel, stride, side, painted) {
+    const done = Math.min(painted, side), start = (done - 1) * stride;
+    const counts = new Array((side - 1) * stride + kernel).fill(0);
+    for (let i = 0; i < done; i++) for (let t = 0; t < kernel; t++) counts[i * stride + t] += 1;
+    return counts.map((count, x) => ({ x, y: 0, count, label: String(count), lit: x >= start && x < start + kernel }));
+  }
+
+  return { clean, ribbons, matrix, contributions, gains, painted, paintedLine };
 })();

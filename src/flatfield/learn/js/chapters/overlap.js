@@ -1,6 +1,7 @@
 // 3: kernels painted on a plane, and weights that make a grid although the overlap is even.
 flatfield.chapter("overlap", ({ kernel, stride, painted, weights, draw }, page) => {
   const { layer, rows, plane } = flatfield;
+  page.chart("line", { cells: rows.paintedLine(kernel, stride, 4, painted) });
   page.chart("painted", { cells: rows.painted(kernel, stride, 4, painted) });
   const line = layer.overlap(kernel, stride);
   page.say("line", line.join(", "));

@@ -20,7 +20,7 @@ flatfield.yours = (() => {
     return stack.map((step, i) => {
       const alone = through([[1]], step, kind, seed + 1000 * i);
       tile = normal(through(tile, step, kind, seed + 1000 * i));
-      return { step, alone: plane.unevenness(alone), tile, sofar: plane.unevenness(tile) };
+      return { step, gains: alone, alone: plane.unevenness(alone), tile, sofar: plane.unevenness(tile) };
     });
   }
 
@@ -50,7 +50,10 @@ flatfield.yours = (() => {
     return `from torch import nn\n\nmodel = nn.Sequential(\n${body})\n`;
   }
 
-  return { run, overlap, code };
+  // row by row: 4 2 / 2 1
+  const told = (gains) => gains.map((row) => row.map((g) => String(Number(g.toFixed(2)))).join(" ")).join(" / ");
+
+  return { run, overlap, told, code };
 })();
 
 flatfield.chapter("yours", (at, page) => {
@@ -61,10 +64,10 @@ flatfield.chapter("yours", (at, page) => {
   const chosen = stack.filter((step) => step.type !== "none");
   const steps = yours.run(chosen, at.weights, at.draw);
   const body = page.section.querySelector("tbody");
-  body.replaceChildren(...steps.map(({ step, alone, tile, sofar }, i) => {
+  body.replaceChildren(...steps.map(({ step, gains, alone, tile, sofar }, i) => {
     const row = document.createElement("tr");
     const cells = [`${i + 1}`, `${step.type} ${step.kernel}${step.scale > 1 ? `, × ${step.scale}` : ""}`,
-                   yours.overlap(step), alone.toFixed(3), `${tile.length} × ${tile.length}`, sofar.toFixed(3)];
+                   yours.overlap(step), yours.told(gains), alone.toFixed(3), `${tile.length} × ${tile.length}`, sofar.toFixed(3)];
     row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
     return row;
   }));
