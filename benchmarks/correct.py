@@ -125,7 +125,12 @@ def chart(found: list[dict[str, Any]]) -> altair.LayerChart:
     floor = float(np.mean([r["pooled"] for r in found if r["network"].startswith("nearest") and r["way"] == "before"]))
     base = altair.Chart(altair.Data(values=drawn))
     points = base.mark_circle(size=70, opacity=0.8).encode(
-        x=altair.X("pooled:Q", title="grid in held-out outputs (grey levels, pooled)", scale=altair.Scale(zero=True)),
+        x=altair.X(
+            "pooled:Q",
+            title="grid in held-out outputs (grey levels, pooled)",
+            scale=altair.Scale(zero=True),
+            axis=altair.Axis(tickCount=8),
+        ),
         y=altair.Y("way:N", title=None, sort=list(WAYS), axis=altair.Axis(labelLimit=220)),
         color=altair.Color("network:N", legend=None),
     )
