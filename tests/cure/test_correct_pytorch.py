@@ -123,7 +123,7 @@ def test_outputs_keep_their_shape(shape: str) -> None:
 def test_all_shapes_are_corrected_alike() -> None:
     x = noise(1, 24, 24, seed=2).batches[0][0]
     with torch.no_grad():
-        found = [image(correct(PLAN, Doubling(shape=s), noise(32, 24, 24), unheard)[0](x)) for s in ("tensor", "dict")]
+        found = [image(correct(PLAN, Doubling(shape=s), noise(32, 24, 24), unheard)[0](x)) for s in ("tensor", "tuple")]
         last = correct(PLAN, Doubling(shape="last"), noise(32, 24, 24), unheard)[0](x)
     assert torch.equal(found[0], found[1])
     torch.testing.assert_close(last.movedim(-1, 1), found[0])
