@@ -12,4 +12,5 @@ BENCHMARKS = (
     "benchmarks.probe",
     "benchmarks.measure",
     "benchmarks.nn",
+    "benchmarks.fuse",
     "benchmarks.pages",

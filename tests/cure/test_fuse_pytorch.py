@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from flatfield.cure.fusing import fuse as fuse_model
 from flatfield.cure.pytorch import METHODS
 from flatfield.cure.pytorch.fuse import FusedUpsampling, fuse, plan
 from flatfield.nn import ResizeConv1d, ResizeConv2d, ResizeConv3d
+from flatfield.readers.exported import load_exported
 
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 FUSED = {1: ResizeConv1d, 2: ResizeConv2d, 3: ResizeConv3d}
@@ -142,13 +144,14 @@ def test_one_upsampling_before_several_convolutions() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # PyTorch's own, when it puts a program together again
-def test_an_exported_program_is_fused_too() -> None:
+def test_an_exported_program_is_fused_too(tmp_path: Path) -> None:
     module, x = (
         nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 4, 3, padding=1)).eval(),
         torch.randn(1, 3, 6, 6),
     )
     with torch.no_grad():
-        program = torch.export.unflatten(torch.export.export(module, (x,)))
+        torch.export.save(torch.export.export(module, (x,)), tmp_path / "model.pt2")
+    program, _, _ = load_exported(tmp_path / "model.pt2")
     fused = fused_of(program, x)
     assert_same(module, fused, x)
     assert sorted(fused.state_dict()) == sorted(module.state_dict())
