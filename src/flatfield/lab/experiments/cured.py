@@ -180,22 +180,25 @@ def loss(frame: pl.DataFrame, cure: str, family: str) -> Interval:
 
 
 def judge(frame: pl.DataFrame) -> Verdict:
-    """Hold if a correction leaves a third of the excess or less and a recovery no grid, both at hardly any cost."""
-    share, elsewhere = left(frame, "correct-there"), left(frame, "correct")
+    """Hold if a correction leaves a third of the excess or less and a recovery no grid, both at hardly any cost.
+
+    It is asked of corrections calibrated on training scenes, as it was before any was measured; what those calibrated
+    on the same scenes do was looked at after a first run, and is told beside it.
+    """
+    elsewhere, there = left(frame, "correct"), left(frame, "correct-there")
     grid = max(values(frame, "grid", cure="recover"), default=float("nan"))
     costs = {c: {f: loss(frame, c, f) for f in FAMILIES} for c in CURES}
-    kept = all(
-        costs["correct-there"][f].estimate <= 0.02 and costs["recover"][f].estimate <= PAINTED[f] for f in PAINTED
-    )
+    kept = all(costs["correct"][f].estimate <= 0.02 and costs["recover"][f].estimate <= PAINTED[f] for f in PAINTED)
     told = "; ".join(
         f"{cure} costs " + ", ".join(f"{family} {cost} {FAMILIES[family].unit}" for family, cost in each.items())
         for cure, each in costs.items()
     )
-    holds = share.estimate <= 1 / 3 and grid < 0.01 and kept
+    holds = elsewhere.estimate <= 1 / 3 and grid < 0.01 and kept
     return Verdict(
         holds,
-        f"flat-field correction leaves {share} of the excess over a resize-convolution network (median) where it was "
-        f"calibrated on the same scenes, {elsewhere} where on others; a recovery leaves {left(frame, 'recover')} and "
+        f"flat-field correction leaves {elsewhere} of the excess over a resize-convolution network (median), where a "
+        f"third was asked, and {there} where it is calibrated on the same scenes; a recovery leaves "
+        f"{left(frame, 'recover')} and "
         f"{grid:.1g} grey levels on flat fields at the most; {told}.",
     )
 
