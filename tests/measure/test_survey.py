@@ -61,7 +61,10 @@ def test_the_worst_and_the_median(survey: Survey, files: list[str]) -> None:
     clean = sorted(measure_files(files[10:], SETTINGS), key=lambda row: row.strength or 0.0)
     middle = clean[15].strength or 0.0
     nearest = sorted(clean, key=lambda row: (abs((row.strength or 0.0) - middle), row.file))
-    assert [one.row for one in found.median] == nearest[:3]
+    assert [one.row.file for one in found.median] == [row.file for row in nearest[:3]]
+    # measured in batches of 20 and of 3: sums of some thousand float32 (6e-8 each) in another order
+    strengths = [row.strength for row in nearest[:3]]
+    assert [one.row.strength for one in found.median] == pytest.approx(strengths, rel=1e-4)
 
 
 def test_a_picture_that_has_gone_is_told(tmp_path: Path, files: list[str]) -> None:

@@ -64,7 +64,8 @@ class NaturalGrid:
         dims = len(self.period)
         if not dims or output.ndim < dims + 1:
             return
-        output = output[(..., *(_within(n, p) for n, p in zip(output.shape[-dims:], self.period, strict=True)))]
+        sides = [_within(n, p) for n, p in zip(output.shape[-dims:], self.period, strict=True)]
+        output = output[tuple([slice(None)] * (output.ndim - dims) + sides)]
         shape = output.shape[len(output.shape) - dims :]
         whole = tuple(n - n % p for n, p in zip(shape, self.period, strict=True))
         if 0 in whole or 0 in output.shape:

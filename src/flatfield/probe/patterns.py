@@ -51,7 +51,7 @@ def periods_of(kind: str, size: Ints) -> Periods:
 def moments(example: npt.NDArray[np.floating], axes: Ints) -> tuple[Array, Array]:
     """Mean and deviation over positions, in double precision.
 
-    >>> [float(number) for number in moments(np.array([[1.0, 3.0]]), (1,))]
+    >>> [number.item() for number in moments(np.array([[1.0, 3.0]]), (1,))]
     [2.0, 1.0]
     """
     mean = example.mean(axis=axes, keepdims=True, dtype=np.float64)
