@@ -6,6 +6,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def seen(browser: Any, page: Path) -> float:
         opened.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
         times.append(opened.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
         context.close()
-    return statistics.median(times)
+    return float(statistics.median(times))
 
 
 def main() -> int:
@@ -42,7 +43,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         report = check("example:deconv")
-        pages = {
+        pages: dict[str, Callable[[], str]] = {
             "a line of text": lambda: "<!doctype html><title>empty</title><p>text",  # what the browser takes by itself
             "flatfield learn": learn_page,
             "flatfield check": lambda: render_html(report),

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flatfield.checking import check
+    from flatfield.cure.fusing import fuse
     from flatfield.probe.assertion import assert_flat
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "assert_flat", "check"]
+__all__ = ["__version__", "assert_flat", "check", "fuse"]
 
-_HOMES = {"assert_flat": "flatfield.probe.assertion", "check": "flatfield.checking"}
+_HOMES = {
+    "assert_flat": "flatfield.probe.assertion",
+    "check": "flatfield.checking",
+    "fuse": "flatfield.cure.fusing",
+}
 
 
 def __getattr__(name: str) -> Any:

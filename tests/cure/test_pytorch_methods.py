@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ def noise(example: Example) -> list[tuple[Any, ...]]:
     return [tuple(torch.randn_like(x) for x in example.inputs) for _ in range(NOISE)]
 
 
+@functools.cache
 def cured(how: How, name: str) -> tuple[Example, Cured]:
     example = load(name)
     return example, cure(example.module, example.inputs, how=how, examples=noise(example), keep_constraint=False)
@@ -41,10 +43,8 @@ def cured(how: How, name: str) -> tuple[Example, Cured]:
 
 @pytest.mark.parametrize(("how", "name"), CASES)
 def test_sizes_stay_and_the_original_is_untouched(how: How, name: str) -> None:
-    example = load(name)
-    state = {key: value.clone() for key, value in example.module.state_dict().items()}
-    modes = [part.training for part in example.module.modules()]
-    result = cure(example.module, example.inputs, how=how, examples=noise(example), keep_constraint=False)
+    state, modes = load(name).module.state_dict(), [part.training for part in load(name).module.modules()]
+    example, result = cured(how, name)
     assert result.model is not example.module
     assert result.model(*example.inputs).shape == example.module(*example.inputs).shape
     now = example.module.state_dict()

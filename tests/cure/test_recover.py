@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,7 +178,7 @@ def test_batches_are_joined_only_where_the_module_takes_them() -> None:
 def test_the_way_by_name_says_what_it_did() -> None:
     module, examples, asked = small()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flatfield.cure.pytorch.recover.Schedule", lambda: SHORT)
+        patch.setattr(sys.modules["flatfield.cure.pytorch.recover"], "Schedule", lambda: SHORT)
         _, notes = recover(asked, module, examples, unheard)
         report = cure(module, examples.batches[0], how="recover", examples=examples).report
     assert "dB when flattened" in notes[0]

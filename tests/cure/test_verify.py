@@ -92,7 +92,7 @@ def lost(module: nn.Module) -> None:
     [
         (Cropped, r"output 0 of the cured model is \(2, 3, 8, 7\), the original's is \(2, 3, 8, 8\)"),
         (Doubled, "the cured model has 2 outputs, the original 1"),
-        (uneven_again, "up should be flat now, but its unevenness is 0.8"),
+        (uneven_again, r"up should be flat now, but its unevenness is 0\.9"),
         (other_layer, "down.weight has changed, which the plan does not name"),
         (statistics, "norm.running_mean has changed, which the plan does not name"),
         (own_bias, "up.bias has changed, which the plan does not name"),
@@ -156,17 +156,21 @@ def test_outputs_that_do_not_move_have_no_psnr() -> None:
 
 
 def test_the_grid_in_natural_outputs_is_what_all_have_in_common() -> None:
-    """A checkerboard of a tenth in noise of one: 64 tiles of 64 pictures leave noise of 1/64 in the mean."""
+    """A checkerboard of a tenth in noise of one.
+
+    1024 tiles of 4 pictures leave 1/64 of the noise in each mean, of 12 means with 9 degrees of freedom: 0.0135, and
+    below 0.025 but for one time in two thousand (chi-square of 9 over 30.9).
+    """
     rng = np.random.default_rng(0)
-    board = 0.1 * (-1.0) ** np.add.outer(np.arange(16), np.arange(16))
+    board = 0.1 * (-1.0) ** np.add.outer(np.arange(64), np.arange(64))
     noisy, clean = NaturalGrid((2, 2)), NaturalGrid((2, 2))
-    for _ in range(64):
-        noise = rng.normal(size=(1, 3, 16, 16))
+    for _ in range(4):
+        noise = rng.normal(size=(1, 3, 64, 64))
         noisy.add(noise + board)
         clean.add(noise)
     assert noisy.rms == pytest.approx(0.1, abs=0.01)
     assert clean.rms is not None
-    assert clean.rms < 0.02
+    assert clean.rms < 0.025
     assert noisy.lattice()[0] == (2,)
     assert clean.lattice()[0] == ()
 

@@ -12,8 +12,10 @@ import soundfile
 from PIL import Image
 
 from flatfield.measure import plant, rows
+from flatfield.measure.bands import strips_of_bands
 from flatfield.measure.media import LIMIT, read_picture
 from flatfield.measure.rows import Settings, kind_of, measure_files
+from flatfield.measure.strips import cut
 
 BOARD = plant(np.random.default_rng(0).normal(128, 5, (3, 64, 64)), 2, 3.0).round().clip(0, 255).astype(np.uint8)
 RGB = Image.fromarray(BOARD.transpose(1, 2, 0))
@@ -186,14 +188,15 @@ def test_many_large_pictures_are_measured_a_few_at_a_time(tmp_path: Path, monkey
     assert held == [4, 3]
 
 
-def test_large_pictures_are_read_as_the_same_strips(tmp_path: Path) -> None:
-    from flatfield.measure.strips import cut
-
-    large = np.random.default_rng(0).integers(0, 255, (3, 200, 260), dtype=np.uint8)
-    path = save(Image.fromarray(large.transpose(1, 2, 0)), tmp_path / "a.png")
-    picture = read_picture(path, strips=3)
-    for strips, axis in zip(picture.cuts, (-1, -2), strict=True):
-        whole = cut(large[None], axis, 3)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_large_pictures_are_read_as_the_same_strips(tmp_path: Path, mode: str) -> None:
+    large = np.random.default_rng(0).integers(0, 255, (2, 200, 260, 3), dtype=np.uint8)
+    large = large if mode == "RGB" else large[..., :1]
+    files = [save(Image.fromarray(p.squeeze()), tmp_path / f"{i}.png") for i, p in enumerate(large)]
+    bands = [read_picture(file, strips=3).bands for file in files]
+    for at, axis in enumerate((-1, -2)):
+        whole = cut(large.transpose(0, 3, 1, 2), axis, 3)
+        strips = strips_of_bands([b[at] for b in bands], mode, (260, 200), axis, 3)
         assert np.array_equal(strips.values, whole.values)
         assert np.array_equal(strips.rows, whole.rows)
 

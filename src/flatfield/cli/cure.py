@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,17 +67,22 @@ def cure(
     keep_constraint: Annotated[
         bool, typer.Option("--keep-constraint", help="flatten, recover: write weights that stay flat in training.")
     ] = False,
+    steps: Annotated[int | None, typer.Option(min=0, help="recover: steps of training at most.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="recover: save the state here (.safetensors), and go on from it after a kill.")
+    ] = None,
 ) -> None:
     """Remove the grid from a model: plan, apply on a copy, verify, show, and only then write.
 
     Exit status: 0 written (or planned), 1 the plan changes nothing, 2 it can't be read, done or written.
     """
     with one_line_errors():
-        from flatfield.cure.curing import applied, as_examples, nothing_to_do, planned
+        from flatfield.cure.curing import applied, as_examples, nothing_to_do, planned, recovery_of
         from flatfield.cure.world import world_of
 
-        form = check_paths(target, output, report, plan=plan)
+        form = check_paths(target, output, report, plan=plan, beside=checkpoint)
         world = world_of(open_model(target, [InputSpec.parse(text) for text in inputs or []]))
+        recovery = recovery_of(how.value, steps, checkpoint)
         wanted = planned(world, how.value)
         if plan or not wanted.steps:
             show_page(render_plan(wanted))
@@ -84,9 +90,9 @@ def cure(
                 raise typer.Exit(0 if wanted.steps else 1)
             typer.echo(f"flatfield: {printable(nothing_to_do(wanted))}; nothing is written", err=True)
             raise typer.Exit(1)
-        with progress_bars() as progress:
+        with progress_bars() as progress, foreign_errors(target):
             given = as_examples(load(examples, value_range, world, progress), world, how.value)
-            cured = applied(world, wanted, given, keep_constraint=keep_constraint, progress=progress)
+            cured = applied(world, wanted, given, keep_constraint=keep_constraint, recovery=recovery, progress=progress)
             assert output is not None
             contents = contents_of(cured, output, world, progress)
         show_page(render_cure(cured.report))
@@ -96,11 +102,30 @@ def cure(
     typer.echo(f"written: {', '.join(printable(str(path)) for path in contents)}", err=True)
 
 
-def check_paths(target: str, output: Path | None, report: Path | None, *, plan: bool) -> str:
-    """Refuse, before any work, an output that can't be; gives the format of the report."""
+@contextlib.contextmanager
+def foreign_errors(target: str) -> Iterator[None]:
+    """Turn whatever somebody's model raises when it runs into one line."""
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or "no message"
+        raise ValueError(
+            f"{target}: {type(error).__name__}: {reason}; see that it runs on such examples, or give other --input"
+        ) from error
+
+
+def check_paths(
+    target: str, output: Path | None, report: Path | None, *, plan: bool, beside: Path | None = None
+) -> str:
+    """Refuse, before any work, a path that can't be written; gives the format of the report.
+
+    `beside` is one more file that will be written: a checkpoint.
+    """
     if output is None and not plan:
         raise ValueError("give -o OUT.onnx or -o OUT.pt2 for the cured model, or --plan to see what would be done")
-    for path in filter(None, (output, report, output and state_path(output))):
+    for path in filter(None, (output, report, beside, output and state_path(output))):
         check_place(path)
         if same_file(path, target):
             raise ValueError(f"{path} is the original: give -o another name, it is never written over")
@@ -113,8 +138,9 @@ def check_paths(target: str, output: Path | None, report: Path | None, *, plan: 
     form = report.suffix.removeprefix(".").lower() if report else ""
     if report and form not in CURE_FORMATS:
         raise ValueError(f"{report}: ending {report.suffix!r} is no format; take .html, .json or .txt")
-    if report and output and report.absolute() == output.absolute():
-        raise ValueError(f"{report} can't be the model and its report: give two names")
+    given = [path.absolute() for path in (output, output and state_path(output), report, beside) if path]
+    if len(set(given)) < len(given):
+        raise ValueError("the model, its state, its report and its checkpoint need a name each")
     return form
 
 

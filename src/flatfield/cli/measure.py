@@ -204,9 +204,9 @@ def measured(
         from flatfield.measure.cluster import measure_cluster
 
         return measure_cluster(files, settings)
-    from flatfield.measure.folder import TOGETHER, measure_folder
+    from flatfield.measure.folder import ALONE, measure_folder
 
-    return measure_folder(files, settings, 1 if total <= TOGETHER and workers is None else workers)
+    return measure_folder(files, settings, 1 if total <= ALONE and workers is None else workers)
 
 
 def bar() -> Progress:

@@ -34,14 +34,20 @@ class Trial:
         """Mean and standard error over groups, natural outputs and flats weighted alike."""
         return _mean(self.natural + self.flat)
 
+    @property
+    def sure(self) -> bool:
+        """True where held-out groups are clearly better; or flats are, which have no noise, and nothing contradicts."""
+        (gain, error), (natural, noise), (flat, spread) = self.both, _mean(self.natural), _mean(self.flat)
+        return gain > SURE * error or (flat > SURE * spread and natural > -SURE * noise)
+
 
 def fit_correction(calibration: Calibration) -> Correction:
     """Choose by cross-validation whether to correct at all, by which degree, and whether the flats help; then fit.
 
-    A degree is taken where held-out groups show less grid with it than without by `SURE` standard errors; of those
+    A degree is taken where held-out groups clearly show less grid with it than without (`Trial.sure`); of those
     that do, the lowest that is within one standard error of the best: so for examples held out, and for places held
-    out; the lower of both. Flats weigh as much as natural outputs, unless natural outputs show more grid, by more than
-    a standard error, than with a correction that has not seen the flats.
+    out; the lower of both. Flats weigh as much as natural outputs, unless natural outputs show more grid, by `SURE`
+    standard errors, than with a correction that has not seen the flats.
     """
     ways = [_choose(calibration, way) for way in range(len(calibration.natural))]
     choice = min(ways, key=lambda way: way.degree)
@@ -74,14 +80,14 @@ def _choose(calibration: Calibration, way: int) -> Choice:
         return alone
     both = _best(calibration, way, flats=True)
     loss, error = _mean(alone.natural - both.natural)
-    return both if loss <= error else alone
+    return both if loss <= SURE * error else alone
 
 
 def _best(calibration: Calibration, way: int, *, flats: bool) -> Choice:
     trials = tuple(try_degree(calibration, way, degree, flats=flats) for degree in range(calibration.degree + 1))
     scores = [trial.both for trial in trials]
     best, error = max(scores)
-    sure = [d for d, (gain, own) in enumerate(scores) if gain > SURE * own and gain >= best - error]
+    sure = [d for d, trial in enumerate(trials) if trial.sure and trial.both[0] >= best - error]
     return Choice(sure[0] if sure else -1, flats, trials)
 
 

@@ -12,7 +12,7 @@ from flatfield.cure.examples import Examples, Progress, unheard
 from flatfield.cure.planning import plan as plan_of
 from flatfield.cure.promises import check_original, digests
 from flatfield.cure.verify import verified
-from flatfield.cure.world import World, world_of
+from flatfield.cure.world import Recovery, World, world_of
 from flatfield.cure_report import CurePlan, CureReport, How
 from flatfield.targets import Opened, open_model
 
@@ -20,6 +20,7 @@ _LEARNING: tuple[How, ...] = ("correct", "recover")
 """Ways that learn from examples: they are verified on others."""
 _DRAWS: Mapping[How, int] = {"recover": 1024, "correct": 256}
 _FEW = 32
+_AS_USUAL = Recovery()
 _MOST_NUMBERS = 1 << 26  # of all drawn examples together
 _VERIFIED = 64  # batches at most
 
@@ -40,6 +41,8 @@ def cure(
     examples: Examples | Sequence[Any] | None = None,
     keywords: Mapping[str, Any] | None = None,
     keep_constraint: bool = True,
+    steps: int | None = None,
+    checkpoint: Path | None = None,
     progress: Progress = unheard,
 ) -> Cured:
     """Cure a model of its grid, on a copy: a PyTorch module with its example inputs, or anything the command takes.
@@ -47,8 +50,9 @@ def cure(
     `how`: "correct" (finished models; no training), "flatten", "recover", "resize", "icnr" or "blur". `examples` are
     inputs (one tuple, or one tensor, a batch) that the cure learns from and is measured on; without them, the example
     inputs and noise like them. With `keep_constraint` the weights that "flatten" and "recover" made flat stay so in
-    training. Raises `ValueError` where a plan changes nothing, where a way is not to be had for this kind of model,
-    and (`CureError`) where the result is not what the plan promised.
+    training. "recover" takes `steps` at most, and a `checkpoint` that it goes on from. Raises `ValueError` where a plan
+    changes nothing, where a way is not to be had for this kind of model, and (`CureError`) where the result is not what
+    the plan promised.
 
     >>> cured = cure("example:deconv-last", how="flatten")
     >>> [(step.layer, step.action) for step in cured.report.plan.steps]
@@ -61,7 +65,16 @@ def cure(
     if not plan.steps:
         raise ValueError(nothing_to_do(plan))
     given = as_examples(examples, world, how)
-    return applied(world, plan, given, keep_constraint=keep_constraint, progress=progress)
+    recovery = recovery_of(how, steps, checkpoint)
+    return applied(world, plan, given, keep_constraint=keep_constraint, recovery=recovery, progress=progress)
+
+
+def recovery_of(how: How, steps: int | None, checkpoint: Path | None) -> Recovery:
+    """Put together what was said of a recovery; raises `ValueError` where something else is asked for."""
+    recovery = Recovery(steps, checkpoint)
+    if how != "recover" and recovery != Recovery():
+        raise ValueError(f"steps and checkpoint are for recover, not for {how}: leave them out")
+    return recovery
 
 
 def opened_model(model: Any, example_inputs: Any, keywords: Mapping[str, Any] | None) -> Opened:
@@ -110,12 +123,18 @@ def _size(shape: Sequence[int]) -> int:
 
 
 def applied(
-    world: World, plan: CurePlan, examples: Examples, *, keep_constraint: bool, progress: Progress = unheard
+    world: World,
+    plan: CurePlan,
+    examples: Examples,
+    *,
+    keep_constraint: bool,
+    recovery: Recovery = _AS_USUAL,
+    progress: Progress = unheard,
 ) -> Cured:
     """Do what a plan says on a copy, and verify it, before anything is written; raises `CureError` if it went wrong."""
     learnt, held_out = examples.split() if plan.how in _LEARNING else (examples, examples)
     untouched = digests(world.subject.state())
-    model, notes = world.applied(plan, learnt, progress)
+    model, notes = world.applied(plan, learnt, progress, recovery)
     model = model if keep_constraint else world.finished(model)
     held_out = replace(held_out, batches=held_out.batches[:_VERIFIED])
     with world.measured(model) as after:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,14 @@ import numpy.typing as npt
 from flatfield.core.taps import Ints
 from flatfield.network import Network
 
+if TYPE_CHECKING:
+    from flatfield.measure.pool import Pool
+
 Real = npt.NDArray[np.float64]
 LONGEST = 4096
 """Positions, over all axes, of the largest period that is looked for."""
 _ASKED = 64  # the longest period that the lattice statistic is asked for
+_CHANNELS, _PIXELS, _SAMPLES = 4, 16, 1024  # what the lattice statistic takes
 _SOUNDS = 64  # of these many outputs the tones are measured: their spectra are averaged
 
 
@@ -37,7 +41,8 @@ def output_period(network: Network) -> Ints:
 class NaturalGrid:
     """Collect outputs of one model, and tell what they have in common at each phase of `period`.
 
-    Natural pictures and sounds have no phase: whatever is locked to it, in all of them, is the model's own grid.
+    Natural pictures and sounds have no phase: whatever is locked to it, in all of them, is the model's own grid. Where
+    an axis holds four periods or more, the first and the last are left out: zero padding, too, keeps its place.
     Outputs are (..., *space) with as many axes of space as the period; axes in front of the channels are examples.
 
     >>> grid = NaturalGrid((2, 2))
@@ -50,13 +55,16 @@ class NaturalGrid:
         self.period = period
         self.sums: Real | None = None
         self.count = 0
-        self.kept: list[npt.NDArray[np.float32]] = []
+        self.asked = tuple(p for p in range(2, _ASKED + 1) if any(axis % p == 0 for axis in period))
+        self.pictures = _pool(self.asked) if len(period) == 2 else None
+        self.sounds: list[npt.NDArray[np.float32]] = []
 
     def add(self, output: npt.NDArray[Any]) -> None:
         """Add one batch; outputs too small for a period are passed over."""
         dims = len(self.period)
         if not dims or output.ndim < dims + 1:
             return
+        output = output[(..., *(_within(n, p) for n, p in zip(output.shape[-dims:], self.period, strict=True)))]
         shape = output.shape[len(output.shape) - dims :]
         whole = tuple(n - n % p for n, p in zip(shape, self.period, strict=True))
         if 0 in whole or 0 in output.shape:
@@ -73,10 +81,13 @@ class NaturalGrid:
         self.count += len(batch) * math.prod(n // p for n, p in zip(whole, self.period, strict=True))
 
     def _keep(self, batch: npt.NDArray[Any]) -> None:
-        """Keep what the lattice statistic is for: pictures of up to four channels, and sounds."""
-        small = min(batch.shape[2:]) < 16 if batch.ndim == 4 else batch.shape[-1] < 1024
-        if batch.ndim in (3, 4) and batch.shape[1] <= 4 and not small:
-            self.kept.append(batch.astype(np.float32))
+        """Pool what the lattice statistic is for: pictures of up to four channels, and sounds."""
+        if batch.shape[1] > _CHANNELS or not np.isfinite(batch).all():
+            return
+        if self.pictures is not None and min(batch.shape[2:]) >= _PIXELS:
+            self.pictures.add(batch.astype(np.float32))
+        elif batch.ndim == 3 and batch.shape[-1] >= _SAMPLES and len(self.sounds) < _SOUNDS:
+            self.sounds.append(batch.astype(np.float32))
 
     @property
     def rms(self) -> float | None:
@@ -92,24 +103,28 @@ class NaturalGrid:
 
         Pictures by the pooled lattice statistic, sounds by the tones that stand out of their averaged spectrum.
         """
-        asked = tuple(p for p in range(2, _ASKED + 1) if any(axis % p == 0 for axis in self.period))
-        if not self.kept or not asked or importlib.util.find_spec("scipy") is None:
-            return (), None
-        found, p_value = _pictures(self.kept, asked) if len(self.period) == 2 else _sounds(self.kept, asked)
+        found: Ints = ()
+        p_value = math.nan
+        if self.pictures is not None and self.pictures.groups:
+            lattice = self.pictures.lattice()
+            found, p_value = lattice.found()[0], float(lattice.p_value[0])
+        elif self.sounds and self.asked and importlib.util.find_spec("scipy") is not None:
+            found, p_value = _sounds(self.sounds, self.asked)
         return found, p_value if math.isfinite(p_value) else None
 
 
-def _pictures(kept: list[npt.NDArray[np.float32]], asked: Ints) -> tuple[Ints, float]:
+def _within(size: int, period: int) -> slice:
+    """All of an axis, or all but a period at either end."""
+    return slice(period, size - period) if size >= 4 * period > 4 else slice(None)
+
+
+def _pool(asked: Ints) -> Pool | None:
+    """A pool for pictures; None without SciPy, or where no period is asked for."""
+    if not asked or importlib.util.find_spec("scipy") is None:
+        return None
     from flatfield.measure.pool import Pool  # noqa: PLC0415 - SciPy comes with an extra
 
-    pool = Pool(asked)
-    for batch in kept:
-        if np.isfinite(batch).all():
-            pool.add(batch)
-    if not pool.groups:
-        return (), math.nan
-    lattice = pool.lattice()
-    return lattice.found()[0], float(lattice.p_value[0])
+    return Pool(asked)
 
 
 def _sounds(kept: list[npt.NDArray[np.float32]], asked: Ints) -> tuple[Ints, float]:
@@ -117,7 +132,7 @@ def _sounds(kept: list[npt.NDArray[np.float32]], asked: Ints) -> tuple[Ints, flo
 
     shortest = min(batch.shape[-1] for batch in kept)
     sounds = np.concatenate([batch[..., :shortest].reshape(-1, shortest) for batch in kept])[:_SOUNDS]
-    if not np.isfinite(sounds).all() or not sounds.any():
+    if not sounds.any():
         return (), math.nan
     tones = measure_tones(sounds, 1, asked)
     return tones.found(), tones.p_value

@@ -25,6 +25,14 @@ class Slot:
     real: bool
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """What a person may say of a recovery: its steps, and a checkpoint that it goes on from."""
+
+    steps: int | None = None
+    checkpoint: Path | None = None
+
+
 class World(Protocol):
     """A model to be cured, in its own world; the model itself is never changed."""
 
@@ -53,8 +61,10 @@ class World(Protocol):
     def elsewhere(self) -> Examples | None:
         """An input of another size than the example's, where the model leaves sizes open."""
 
-    def applied(self, plan: CurePlan, examples: Examples, progress: Progress) -> tuple[Any, tuple[str, ...]]:
-        """Do what a plan says, on a copy; gives the copy and notes."""
+    def applied(
+        self, plan: CurePlan, examples: Examples, progress: Progress, recovery: Recovery
+    ) -> tuple[Any, tuple[str, ...]]:
+        """Do what a plan says, on a copy; gives the copy and notes. `recovery` is for that way alone."""
 
     def finished(self, model: Any) -> Any:
         """What is written of a cured model: constraints for training are taken off."""

@@ -45,10 +45,10 @@ def seed_intervals(rows: Rows, title: str) -> Drawable:
         shared["yOffset"] = alt.YOffset("group:N", sort=groups)
     x_axis = alt.Axis(title=title, tickCount=5, grid=False)
     base = alt.Chart()
-    rule = base.mark_rule(strokeWidth=2).encode(
+    rule = base.mark_rule(strokeWidth=2, aria=False).encode(
         x=alt.X("low:Q", axis=x_axis, scale=alt.Scale(zero=False)), x2="high:Q", **shared
     )
-    point = base.mark_point(size=45, filled=True, opacity=1).encode(
+    point = base.mark_point(size=45, filled=True, opacity=1, aria=False).encode(
         x=alt.X("estimate:Q"),
         shape=alt.Shape("group:N", scale=alt.Scale(domain=groups, range=list(SHAPES)), legend=legend),
         **shared,

@@ -37,6 +37,7 @@ def theme(palette: Palette) -> dict[str, Any]:
             "gradientLength": 120,
             "gradientThickness": 12,
         },
+        "header": {"labelColor": palette.ink, "titleColor": palette.ink},
         "title": {"color": palette.ink, "fontSize": 13, "anchor": "start", "fontWeight": "normal"},
         "text": {"color": palette.ink, "fontSize": 12},
         "range": {

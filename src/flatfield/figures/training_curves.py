@@ -55,9 +55,9 @@ def training_curves(rows: Rows, look: Look) -> Drawable:
     second: dict[str, Any] = {
         "shape": alt.Shape("variant:N", scale=alt.Scale(domain=kinds, range=list(SHAPES)), legend=legend)
     }
-    mark = base.mark_point(size=18, strokeWidth=1.2)
+    mark = base.mark_point(size=18, strokeWidth=1.2, aria=False)
     if not look.points:
-        mark = base.mark_line(strokeWidth=2)
+        mark = base.mark_line(strokeWidth=2, aria=False)
         dash = alt.Scale(domain=kinds, range=[list(dash) for dash in DASHES])
         second = {"strokeDash": alt.StrokeDash("variant:N", scale=dash, legend=legend)}
     x_scale = alt.Scale(type="symlog") if look.doubling else alt.Scale()
@@ -71,17 +71,16 @@ def training_curves(rows: Rows, look: Look) -> Drawable:
     return panelled(chart, panels, describe_curves(rows, look))
 
 
-def panelled(
-    chart: alt.Chart | alt.LayerChart, panels: Sequence[str], description: str, *, rows_shared: bool = False
-) -> Drawable:
+def panelled(chart: Any, panels: Sequence[str], description: str, *, rows_shared: bool = False) -> Drawable:
     """Set a chart in panels side by side, in the order of `panels`, each with scales of its own (y: unless shared)."""
     header = alt.Header(title=None, labelFontSize=13, labelPadding=4) if len(panels) > 1 else None
     column = alt.Column("family:N", sort=list(panels), header=header)
-    return (
+    panels_drawn: Drawable = (
         chart.facet(column=column, spacing=18)
         .resolve_scale(x="independent", y="shared" if rows_shared else "independent")
         .properties(description=description)
     )
+    return panels_drawn
 
 
 def _several(rows: Rows, key: str) -> list[str]:

@@ -43,8 +43,11 @@ def save_charts(experiment: Experiment, rows: pl.DataFrame, curves: pl.DataFrame
         stem = f"{experiment.name}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"
         files = [folder / f"{stem}-{paper}.svg" for paper in ("light", "dark")]
         for file, palette in zip(files, (LIGHT, DARK), strict=True):
-            file.write_text(to_svg(drawable, palette=palette), encoding="utf-8")
-        saved.append(Chart(*files, words))
+            svg = to_svg(drawable, palette=palette)
+            # thousandths of a pixel and less are half of the file
+            file.write_text(re.sub(r"(\.\d\d)\d+", r"\1", svg), encoding="utf-8")
+        light, dark = files
+        saved.append(Chart(light, dark, words))
     return saved
 
 
@@ -67,7 +70,11 @@ def interval_rows(experiment: Experiment, rows: pl.DataFrame, names: tuple[str, 
             if group[column.name].is_null().all():
                 continue
             interval = interval_of(group, column)
-            label = column.name.replace("_", " ") if len(columns) > 1 else ", ".join(map(str, key[2:]))
+            label = (
+                column.name.replace("_", " ")
+                if len(columns) > 1
+                else " ".join(f"{name} {value}" for name, value in zip(experiment.by, key[2:], strict=True))
+            )
             bounds = (interval.low, interval.high) if interval.low <= interval.high else (interval.estimate,) * 2
             numbers = dict(zip(("low", "high"), map(clean, bounds), strict=True))
             found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +32,17 @@ class Strip:
 
 
 def save_strips(pictures: Sequence[Path], target: Path, prefix: str) -> Iterator[Strip]:
-    """Cut a strip out of every sheet, whose name begins with the network's family and variant."""
+    """Cut a strip out of every sheet, whose name is family, variant, seed and what it shows, between dots."""
+    cells = Counter(picture.name.rpartition(".")[0].rpartition(".")[0] for picture in pictures)
     for picture in pictures:
-        family, variant, *_ = picture.name.split(".")
-        file = target / f"{prefix}-{family}-{variant}.png"
+        cell, _, name = picture.name.removesuffix(".png").rpartition(".")
+        family, variant, _ = cell.split(".")
+        # one sheet of a network needs no name beside the network's
+        label = variant if cells[cell] == 1 else f"{variant}, {name}"
+        file = target / f"{prefix}-{family}-{label.replace(', ', '-')}.png"
         with Image.open(picture) as image:
             enlarge(strip(np.asarray(image.convert("RGB"))), file)
-        yield Strip(family, variant, file)
+        yield Strip(family, label, file)
 
 
 def save_originals(family: str, photographs: Photographs, scale: Scale, count: int, target: Path, prefix: str) -> Strip:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from scipy.special import betaincinv, stdtrit
 
 LEVEL = 0.95
+ROUNDING = 1e-9
+"""What is smaller than this is left over from rounding: how much of it there is means nothing."""
 Numbers = Sequence[float] | npt.NDArray[np.floating]
 
 
@@ -20,6 +22,11 @@ class Interval:
 
     >>> Interval(2.0, 1.5, 2.5, 5).excludes(1.0), Interval(2.0, 1.5, 2.5, 5).excludes(1.6)
     (True, False)
+
+    Narrow intervals show more digits:
+
+    >>> print(Interval(25.974, 25.931, 26.017, 5))
+    25.974 [25.931, 26.017]
     """
 
     estimate: float
@@ -34,7 +41,17 @@ class Interval:
     def __str__(self) -> str:
         if math.isnan(self.low):
             return f"{self.estimate:.3g}"
-        return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        if max(abs(self.low), abs(self.high)) < ROUNDING:
+            return f"{self.estimate:.0g}"
+        digits = self._digits()
+        return f"{self.estimate:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]"
+
+    def _digits(self) -> int:
+        """As many as give the width of the interval two of its own, three at least."""
+        width, largest = self.high - self.low, max(abs(self.low), abs(self.high))
+        if width <= 1e-9 * largest or not math.isfinite(width):
+            return 3
+        return max(3, math.floor(math.log10(largest)) - math.floor(math.log10(width)) + 2)
 
 
 def mean_interval(values: Numbers, level: float = LEVEL) -> Interval:

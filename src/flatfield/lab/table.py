@@ -37,6 +37,11 @@ def interval_of(frame: pl.DataFrame, column: Column) -> Interval:
     return mean_interval(numbers)
 
 
+def _text(interval: Interval) -> str:
+    """What is the same for every seed has no interval to speak of."""
+    return f"{interval.estimate:.3g}" if interval.low == interval.high else str(interval)
+
+
 def summary(experiment: Experiment, frame: pl.DataFrame) -> Table:
     """Summarise rows by family, variant and what the experiment keeps apart.
 
@@ -47,6 +52,6 @@ def summary(experiment: Experiment, frame: pl.DataFrame) -> Table:
     headings = (*keys, *(f"{c.name} ({c.unit})" if c.unit else c.name for c in measured), "n")
     lines = []
     for key, group in frame.group_by(keys, maintain_order=True):
-        texts = [str(interval_of(group, column)) if values(group, column.name) else "" for column in measured]
+        texts = [_text(interval_of(group, column)) if values(group, column.name) else "" for column in measured]
         lines.append((*map(str, key), *texts, str(len(group))))
     return Table(headings, tuple(lines))

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flatfield.measure.folder import TOGETHER
 from flatfield.measure.rows import Row, Settings, measure_files
+
+BLOCK = 32  # files: what a lost node makes Ray measure again, at most, for each of its processes
 
 
 def measure_block(block: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -32,9 +33,9 @@ def measure_cluster(files: Iterable[str], settings: Settings, address: str | Non
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # only now: its first import sets it otherwise
-    data = ray.data.from_items([{"file": name} for name in names], override_num_blocks=-(-len(names) // TOGETHER))
+    data = ray.data.from_items([{"file": name} for name in names], override_num_blocks=-(-len(names) // BLOCK))
     work: Any = measure_block
-    measured = data.map_batches(work, fn_kwargs={"settings": settings}, batch_size=TOGETHER)
+    measured = data.map_batches(work, fn_kwargs={"settings": settings}, batch_size=BLOCK)
     for batch in measured.iter_batches(batch_size=None):
         yield [row_of(json.loads(text)) for text in batch["row"]]
 

@@ -7,13 +7,15 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from contextlib import suppress
 from multiprocessing import get_context
 
 from flatfield.measure.media import BATCHES, PICTURES, SOUNDS
 from flatfield.measure.rows import Row, Settings, measure_files
 
-TOGETHER = 32  # files in one piece of work
+TOGETHER = 128  # files in one piece of work, at most
+LARGE = 32 << 20  # bytes in one piece of work, about: a folder of large files is spread over all cores, too
+ALONE = 32  # files that one process has measured before others have started
 AHEAD = 4  # pieces of work in hand per process: keeps all busy and memory flat
 ENDINGS = PICTURES + BATCHES + SOUNDS
 
@@ -55,14 +57,22 @@ def walk(folder: str) -> Iterator[str]:
         yield from walk(path)
 
 
-def pieces(files: Iterable[str], size: int = TOGETHER) -> Iterator[list[str]]:
-    """Cut files into pieces of work.
+def pieces(files: Iterable[str], most: int = TOGETHER, large: int = LARGE) -> Iterator[list[str]]:
+    """Cut files into pieces of work: `most` files at most, and no more once they have `large` bytes together.
 
     >>> list(pieces("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
     """
-    source = iter(files)
-    while piece := list(islice(source, size)):
+    piece: list[str] = []
+    size = 0
+    for file in files:
+        piece.append(file)
+        with suppress(OSError):  # its row will say what is wrong with it
+            size += os.stat(file).st_size
+        if len(piece) >= most or size >= large:
+            yield piece
+            piece, size = [], 0
+    if piece:
         yield piece
 
 

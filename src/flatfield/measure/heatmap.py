@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -55,3 +57,15 @@ def strength_map(
             part += np.maximum(line, 0) * twice / (4 * np.sin(np.pi * h.along) ** 2)
         total += part if axis == -1 else part.T
     return np.asarray(np.sqrt(total))
+
+
+def write_map(folder: str, file: str, picture: ArrayLike, periods: tuple[int, ...]) -> None:
+    """Write the heat map of one picture as a PNG under its own name: 10 levels of the map to one of lattice."""
+    from PIL import Image  # noqa: PLC0415
+
+    window = min(32, *np.shape(picture)[-2:])
+    heat = np.clip(strength_map(picture, periods, window) * 10, 0, 255).round().astype(np.uint8)
+    name = "_".join(part for part in Path(file).parts if part not in ("/", "\\", "..", "."))
+    target = Path(folder) / f"{name}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(heat).save(target)

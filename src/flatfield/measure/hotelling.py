@@ -9,10 +9,13 @@ n = 2K.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc
 
+from flatfield.measure.harmonics import Harmonic
 from flatfield.measure.lines import Lines
 
 Real = NDArray[np.floating]
@@ -63,12 +66,8 @@ def covariance(lines: Lines) -> tuple[NDArray[np.complexfloating], Real]:
 
     Also gives the rest (N, T) below which a channel is a copy of the others: `REDUNDANT` of their mean variance.
     """
-    around = lines.around.astype(np.complex128)
-    shared = around @ around.conj().swapaxes(-1, -2) / lines.count[:, None, None]
-    shared = np.where(lines.real[:, None, None], shared.real, shared)
-    channels = shared.shape[-1]
-    level = np.einsum("ntcc->nt", shared).real / channels
-    return np.asarray(shared + lines.floor), REDUNDANT * level + 1e-30
+    level = np.einsum("ntcc->nt", lines.shared).real / lines.shared.shape[-1]
+    return np.asarray(lines.shared + lines.floor), REDUNDANT * level + 1e-30
 
 
 def tail(statistic: Real, rank: NDArray[np.int64], count: NDArray[np.int64], real: NDArray[np.bool_]) -> Real:
@@ -102,17 +101,30 @@ def line_test(lines: Lines) -> Real:
 def spilled(lines: Lines, p: Real) -> NDArray[np.bool_]:
     """Find lines (N, T) that a stronger, significant line of another period accounts for.
 
-    A strip of L samples spreads a line over its neighbours as Dirichlet's kernel sin(pi L f) / (L sin(pi f)), uneven
-    weights add about SPREAD everywhere; a line that is less than twice of both is not counted.
+    A line that is less than twice of what the kernel of `spill` leaves of the stronger ones is not counted.
     """
-    size = np.sqrt((np.abs(lines.line.astype(np.complex128)) ** 2).sum(axis=-1)) * lines.gain
-    strong = np.where(p < SURE, size, 0.0)
-    which = lines.harmonics
+    out = np.zeros(p.shape, dtype=bool)
+    some = np.flatnonzero((p < SURE).any(axis=1))
+    if not some.size:
+        return out
+    size = np.sqrt((np.abs(lines.line[some].astype(np.complex128)) ** 2).sum(axis=-1)) * lines.gain[some]
+    strong = np.where(p[some] < SURE, size, 0.0)
+    stronger = strong[:, None, :] > size[:, :, None]
+    out[some] = 2 * np.einsum("ntu,tu,nu->nt", stronger, spill(lines.harmonics, lines.length), strong) > size
+    return out
+
+
+@lru_cache(maxsize=32)
+def spill(which: tuple[Harmonic, ...], length: tuple[int, ...]) -> Real:
+    """Compute what part (T, T) of a line is found at the place of another period's.
+
+    A strip of L samples spreads a line over its neighbours as Dirichlet's kernel sin(pi L f) / (L sin(pi f)), uneven
+    weights add about SPREAD everywhere.
+    """
     kernel = np.zeros((len(which), len(which)))
     for i, h in enumerate(which):
         for j, g in enumerate(which):
             if h.axis == g.axis and h.across == g.across and h.period != g.period:
-                away, length = h.along - g.along, lines.length[0 if h.axis == -1 else -1]
-                kernel[i, j] = abs(np.sin(np.pi * length * away) / (length * np.sin(np.pi * away))) + SPREAD
-    stronger = strong[:, None, :] > size[:, :, None]
-    return np.asarray(2 * np.einsum("ntu,tu,nu->nt", stronger, kernel, strong) > size)
+                away, samples = h.along - g.along, length[0 if h.axis == -1 else -1]
+                kernel[i, j] = abs(np.sin(np.pi * samples * away) / (samples * np.sin(np.pi * away))) + SPREAD
+    return kernel

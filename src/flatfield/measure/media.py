@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfield.measure.plan import chosen
-from flatfield.measure.strips import STRIP, Strips, trimmed
+from flatfield.measure.bands import Bands, bands_of
+from flatfield.measure.strips import STRIP
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +31,7 @@ UNKNOWN = 0x7FFF0000  # bytes; who writes a WAV into a pipe can't know its lengt
 
 @dataclass(frozen=True)
 class Picture:
-    """Pictures in grey levels 0..255: all of them (C, H, W) or (N, C, H, W), or strips along x and y of large ones.
+    """Pictures in grey levels 0..255: all of them (C, H, W) or (N, C, H, W), or bands along x and y of large ones.
 
     `size`: channels, height and width; `step`: the height of their rounding step; `jpeg`: whether they came as one.
     """
@@ -41,12 +40,14 @@ class Picture:
     size: tuple[int, int, int]
     step: float
     jpeg: bool = False
-    cuts: tuple[Strips, ...] = ()
+    bands: tuple[Bands, Bands] | None = None
 
     @property
     def held(self) -> int:
         """How many numbers are in memory."""
-        return self.pixels.size if self.pixels is not None else sum(strips.values.size for strips in self.cuts)
+        if self.bands is None:
+            return 0 if self.pixels is None else self.pixels.size
+        return len(self.bands[0]) * STRIP * self.size[0] * (self.size[1] + self.size[2])
 
 
 def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None) -> Picture:
@@ -59,19 +60,16 @@ def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None
     """
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
-    if Path(path).stat().st_size == 0:
-        raise ValueError("the file is empty")
     try:
-        with warnings.catch_warnings(), allowing(limit):
-            warnings.simplefilter("ignore")  # Pillow's own warnings about size and metadata; the limit here decides
-            with Image.open(path) as image:
-                refuse(image.width * image.height, limit, f"{image.width} x {image.height} pixels")
-                frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a phone's JPEG and its preview
-                if frames > 1:
-                    raise ValueError(f"it has {frames} frames or pages: measure them one by one")
-                return decoded(image, strips)
+        with allowing(limit), Image.open(path) as image:
+            refuse(image.width * image.height, limit, f"{image.width} x {image.height} pixels")
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a phone's JPEG and its preview
+            if frames > 1:
+                raise ValueError(f"it has {frames} frames or pages: measure them one by one")
+            return decoded(image, strips)
     except UnidentifiedImageError:
-        raise ValueError("no picture format is recognised in it") from None
+        empty = Path(path).stat().st_size == 0
+        raise ValueError("the file is empty" if empty else "no picture format is recognised in it") from None
     except Image.DecompressionBombError:
         raise ValueError(f"it is larger than {limit} pixels: raise --limit to read it") from None
     except (OSError, SyntaxError, EOFError, TypeError, KeyError, IndexError, zipfile.BadZipFile) as error:
@@ -114,27 +112,13 @@ def decoded(image: Image, strips: int | None) -> Picture:
     flat = image if image.mode == mode else image.convert(mode)
     size = (1 if mode == "L" else 3, image.height, image.width)
     if strips is None or image.width * image.height <= LARGE:
-        return Picture(planes(flat), size, 1.0, jpeg)
-    flat.load()
-    return Picture(None, size, 1.0, jpeg, tuple(cropped(flat, axis, strips) for axis in (-1, -2)))
+        return Picture(planes(np.asarray(flat)), size, 1.0, jpeg)
+    return Picture(None, size, 1.0, jpeg, bands_of(flat, strips))
 
 
-def planes(image: Image) -> NDArray[np.generic]:
-    """View an image as (C, H, W)."""
-    pixels = np.asarray(image)
+def planes(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """View pixels (H, W) or (H, W, C) as (C, H, W)."""
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-
-
-def cropped(image: Image, axis: int, most: int) -> Strips:
-    """Cut strips out of a decoded image; the same as `cut` of all its pixels, without making an array of those."""
-    long, short = (image.width, image.height) if axis == -1 else (image.height, image.width)
-    which, length = chosen(short // STRIP, most), trimmed(long)
-    boxes = [(0, s * STRIP, length, (s + 1) * STRIP) for s in map(int, which)]
-    if axis == -2:
-        boxes = [(box[1], box[0], box[3], box[2]) for box in boxes]
-    parts = [planes(image.crop(box)) for box in boxes]
-    values = np.stack([part if axis == -1 else part.swapaxes(-1, -2) for part in parts], axis=1)
-    return Strips(axis, values[None], which[:, None] * STRIP + np.arange(STRIP))
 
 
 def arranged(array: NDArray[np.generic]) -> NDArray[np.generic]:

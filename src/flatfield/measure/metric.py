@@ -104,7 +104,7 @@ class Checkerboard(Metric):
         size = torch.tensor(array.shape[2:], dtype=torch.int64)
         if bool((self.shape.cpu() != 0).any()) and not torch.equal(self.shape.cpu(), size):
             raise ValueError(f"outputs are {tuple(size.tolist())}, before they were {tuple(self.shape.tolist())}")
-        lines = find_lines(array, self.periods, 1.0 if rounded else 0.0, axes=axes)
+        lines = find_lines(array, self.periods, 1.0 if rounded else 0.0, axes=axes, apart=True)
         where = [self.harmonics.index(h) for h in lines.harmonics]
         self.sums += torch.from_numpy(self.flat(sums_of(lines), where)).to(self.sums.device)
         count = torch.zeros_like(self.count, device="cpu")

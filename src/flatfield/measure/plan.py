@@ -14,15 +14,35 @@ REACH = (6, 14)  # fewest and most bins looked at on either side of a line
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Where to look in a signal of `length` samples: the lines of one axis, grouped by their wave across."""
+class Ridge:
+    """The T lines that share one wave across the axis, and the F bins of its spectrum that vouch for them.
 
-    across: tuple[float, ...]
-    rows: NDArray[np.int64]  # (T,) which wave across
-    waves: NDArray[np.complexfloating]  # (T, length) conjugate waves of the lines
-    bins: NDArray[np.int64]  # (T, K) neighbours
-    used: NDArray[np.bool_]  # (T, K)
+    `lines` (T,): which lines of the plan; `table` (length, 2 T): their cosines and minus sines; `bins` (F,): those in
+    use, sorted; `vouch` (T, F): 1 for a line's own; `places` (T, K): where in `bins` these are, 0 beyond their number.
+    """
+
+    across: float
+    lines: NDArray[np.int64]
+    table: NDArray[np.float32]
+    bins: NDArray[np.int64]
+    vouch: NDArray[np.float32]
+    places: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where to look in a signal of `length` samples: the lines of one axis and, wave by wave across, their bins.
+
+    `used` (T, K) marks which of the K places of a line hold a bin, `count` (T,) how many do; `sines` (T,) are
+    |sin pi f|; `real` (T,) marks lines at which a real signal's spectrum is real.
+    """
+
     which: tuple[Harmonic, ...]
+    ridges: tuple[Ridge, ...]
+    used: NDArray[np.bool_]
+    count: NDArray[np.int64]
+    sines: NDArray[np.float64]
+    real: NDArray[np.bool_]
 
 
 def neighbours(along: float, across: float, period: int, length: int) -> list[int]:
@@ -65,14 +85,31 @@ def plan(periods: tuple[int, ...], axis: int, length: int, channels: int) -> Pla
         if len(near) >= channels + 3:
             which.append(h)
             bins.append(near)
-    width = max((len(b) for b in bins), default=1)
-    across = tuple(sorted({h.across for h in which}))
-    table = np.array([b + [0] * (width - len(b)) for b in bins], dtype=np.int64).reshape(len(bins), width)
-    used = np.array([[k < len(b) for k in range(width)] for b in bins], dtype=bool).reshape(len(bins), width)
+    count = np.array([len(b) for b in bins], dtype=np.int64)
+    used = np.arange(count.max(initial=1)) < count[:, None]
     along = np.array([h.along for h in which])
-    waves = np.exp(-2j * np.pi * along[:, None] * np.arange(length))
-    rows = np.array([across.index(h.across) for h in which], dtype=np.int64)
-    return Plan(across, rows, waves.astype(np.complex64), table, used, tuple(which))
+    across = np.array([h.across for h in which])
+    ridges = tuple(ridge(f, np.flatnonzero(across == f), along, bins, used, length) for f in np.unique(across).tolist())
+    real = (along == 0.5) & np.isin(across, (0.0, 0.5))
+    return Plan(tuple(which), ridges, used, count, np.abs(np.sin(np.pi * along)), real)
+
+
+def ridge(
+    across: float,
+    lines: NDArray[np.int64],
+    along: NDArray[np.float64],
+    bins: list[list[int]],
+    used: NDArray[np.bool_],
+    length: int,
+) -> Ridge:
+    """Lay out the lines of one wave across; `along` and `bins` are those of all lines."""
+    own = np.unique(np.concatenate([bins[t] for t in lines]))
+    vouch = np.array([np.isin(own, bins[t]) for t in lines], dtype=np.float32)
+    places = np.zeros((len(lines), used.shape[1]), dtype=np.int64)
+    places[used[lines]] = np.searchsorted(own, np.concatenate([bins[t] for t in lines]))
+    wave = np.exp(-2j * np.pi * np.arange(length)[:, None] * along[lines])
+    table = np.concatenate([wave.real, wave.imag], axis=1).astype(np.float32)
+    return Ridge(across, lines, table, own, vouch, places)
 
 
 def chosen(strips: int, most: int | None) -> NDArray[np.int64]:

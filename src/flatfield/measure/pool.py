@@ -42,6 +42,7 @@ class Sums:
 
 def sums_of(lines: Lines) -> Sums:
     """Add up the lines of N pictures, each in units of its own noise, so that none outweighs the rest."""
+    assert lines.around is not None  # whoever pools asks for it
     noise = np.sqrt(np.einsum("ntcc->nt", covariance(lines)[0]).real / lines.line.shape[-1])
     share = 1 / np.maximum(noise, 1e-30)
     return Sums(
@@ -62,10 +63,11 @@ def pooled(
     Rounding may push all pictures the same way: its covariance grows with N times the sum, not with the sum.
     """
     which, count, real, length = like
+    shared = sums.around @ sums.around.conj().swapaxes(-1, -2)
     return Lines(
         which,
         sums.line[None],
-        sums.around[None],
+        (np.where(real[:, None, None], shared.real, shared) / count[:, None, None])[None],
         count,
         real,
         sums.pictures * sums.floor[None],
@@ -101,7 +103,7 @@ class Pool:
         array = pictures_of(images)
         if array.shape[1] > MIXED:
             raise ValueError(f"{array.shape[1]} channels can't be pooled: give at most {MIXED} at a time")
-        self.add_lines(find_lines(array, self.periods, step_of(array, self.step), strips), array.shape[1:])
+        self.add_lines(find_lines(array, self.periods, step_of(array, self.step), strips, apart=True), array.shape[1:])
 
     def add_lines(self, lines: Lines, shape: tuple[int, ...]) -> None:
         """Add what `find_lines` computed for pictures of this shape (C, H, W)."""

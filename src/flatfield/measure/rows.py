@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from math import lcm
+from math import isnan, lcm, sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from flatfield.measure.bands import strips_of_bands
 from flatfield.measure.harmonics import PERIODS
-from flatfield.measure.heatmap import strength_map
+from flatfield.measure.heatmap import write_map
 from flatfield.measure.jpeg import SMALLEST_BLOCKS, blocks_of
 from flatfield.measure.lattice import Lattice, check_size, lattice_of
 from flatfield.measure.lines import lines_of
@@ -98,36 +100,49 @@ def kind_of(path: str) -> str:
     raise ValueError(f"ending {ending!r} is not measured: give {', '.join(PICTURES + BATCHES + SOUNDS)}")
 
 
-def lattice_row(path: str, kind: str, lattice: Lattice, at: int, settings: Settings, **more: Any) -> Row:
-    """Write the row of one picture of a `Lattice`; `jpeg_periods` and sizes come in `more`."""
-    explained = more.get("jpeg_periods", ())
-    found = tuple(p for p in lattice.found(settings.level)[at] if p not in explained)
-    which = [lattice.periods.index(p) for p in found]
-    strength, relative = lattice.strength[at], lattice.relative[at]
+def lattice_rows(
+    files: list[str], kind: str, lattice: Lattice, settings: Settings, more: list[dict[str, Any]]
+) -> list[Row]:
+    """Write the row of each picture of a `Lattice`; `jpeg_periods` and sizes come in `more`, one for each."""
+    p_value, found = lattice.p_value.tolist(), lattice.found(settings.level)
+    plain = [x.tolist() for x in (lattice.p_values, lattice.strength, lattice.relative)]
+    rows = []
+    for file, p, periods, each, strength, relative, told in zip(files, p_value, found, *plain, more, strict=True):
+        own = tuple(q for q in periods if q not in told.get("jpeg_periods", ()))
+        which = [lattice.periods.index(q) for q in own]
+        rows.append(
+            Row(
+                file,
+                kind=kind,
+                periods=own,
+                fundamental=lcm(*own) if own else 0,
+                strength=together(strength, which),
+                relative=together(relative, which),
+                p_value=p,
+                p_values=tuple(None if isnan(v) else v for v in each),
+                strengths=tuple(None if isnan(v) else v for v in strength),
+                **told,
+            )
+        )
+    return rows
+
+
+def together(values: list[float], which: list[int]) -> float:
+    """Add up the strengths of the periods found, as independent waves add; the largest known where none was.
+
+    >>> together([3.0, 4.0, 9.0], [0, 1]), together([float("nan"), 2.0], [])
+    (5.0, 2.0)
+    """
     if which:
-        total = [float(np.sqrt(np.nansum(x[which] ** 2))) for x in (strength, relative)]
-    else:
-        total = [float(np.nanmax(x)) if np.isfinite(x).any() else 0.0 for x in (strength, relative)]
-    plain = [tuple(None if np.isnan(v) else float(v) for v in x) for x in (lattice.p_values[at], strength)]
-    return Row(
-        path,
-        kind=kind,
-        periods=found,
-        fundamental=lcm(*found) if found else 0,
-        strength=total[0],
-        relative=total[1],
-        p_value=float(lattice.p_value[at]),
-        p_values=plain[0],
-        strengths=plain[1],
-        **more,
-    )
+        return sqrt(sum(values[k] ** 2 for k in which))
+    return max((v for v in values if not isnan(v)), default=0.0)
 
 
 def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) -> list[Row]:
     """Measure pictures of one size and step together; a row each."""
     channels, height, width = pictures[0].size
     most = None if settings.every_pixel or height * width <= LARGE else STRIPS
-    both = [joined([strips_of(p, axis, most) for p in pictures]) for axis in (-1, -2)]
+    both = [strips_of(pictures, axis, most) for axis in (-1, -2)]
     lattice = lattice_of(lines_of(both, settings.periods, pictures[0].step), settings.periods)
     found, grid = lattice.found(settings.level), np.array([p.jpeg for p in pictures])
     explained = np.zeros((len(files), len(lattice.periods)), dtype=bool)
@@ -139,38 +154,22 @@ def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) 
         explained[look] = np.stack(each, axis=1)
         grid[look] |= blocks.present()
     sizes = {"pictures": 1, "width": width, "height": height, "channels": channels}
-    rows = []
-    for at, file in enumerate(files):
-        jpeg = tuple(p for p, e in zip(lattice.periods, explained[at], strict=True) if e and p in found[at])
-        more = {"jpeg_grid": bool(grid[at]), "jpeg_periods": jpeg, **sizes}
-        row = lattice_row(file, "picture", lattice, at, settings, **more)
-        if settings.maps is not None:
-            write_map(settings.maps, file, pictures[at].pixels, row.periods or settings.periods)
-        rows.append(row)
+    jpeg = [tuple(p for p in f if e[lattice.periods.index(p)]) for f, e in zip(found, explained, strict=True)]
+    more = [{"jpeg_grid": bool(g), "jpeg_periods": j, **sizes} for g, j in zip(grid, jpeg, strict=True)]
+    rows = lattice_rows(files, "picture", lattice, settings, more)
+    if settings.maps is not None:
+        for row, picture in zip(rows, pictures, strict=True):
+            write_map(settings.maps, row.file, picture.pixels, row.periods or settings.periods)
     return rows
 
 
-def strips_of(picture: Picture, axis: int, most: int | None) -> Strips:
-    """Give the strips of a picture along an axis: those it was read as, else `most` of its own or all."""
-    if picture.pixels is None:
-        return picture.cuts[0 if axis == -1 else 1]
-    return cut(picture.pixels[None], axis, most)
-
-
-def joined(strips: list[Strips]) -> Strips:
-    """Put the strips of pictures of one size together."""
-    return replace(strips[0], values=np.concatenate([s.values for s in strips]))
-
-
-def write_map(folder: str, file: str, picture: Any, periods: tuple[int, ...]) -> None:
-    """Write the heat map of one picture as a PNG under its own name: 10 levels of the map to one of lattice."""
-    from PIL import Image  # noqa: PLC0415
-
-    heat = np.clip(strength_map(picture, periods, min(32, *picture.shape[-2:])) * 10, 0, 255).round().astype(np.uint8)
-    name = "_".join(part for part in Path(file).parts if part not in ("/", "\\", "..", "."))
-    target = Path(folder) / f"{name}.png"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(heat).save(target)
+def strips_of(pictures: list[Picture], axis: int, most: int | None) -> Strips:
+    """Put the strips along an axis of pictures of one size together: those they were read as, else `most` or all."""
+    channels, height, width = pictures[0].size
+    bands = [picture.bands[0 if axis == -1 else 1] for picture in pictures if picture.bands is not None]
+    if bands:
+        return strips_of_bands(bands, "L" if channels == 1 else "RGB", (width, height), axis, STRIPS)
+    return cut(np.stack([picture.pixels for picture in pictures if picture.pixels is not None]), axis, most)
 
 
 def batch_row(file: str, settings: Settings) -> Row:
@@ -182,7 +181,7 @@ def batch_row(file: str, settings: Settings) -> Row:
         pool.add(piece.pixels)
         shape, count = piece.size, count + len(piece.pixels)
     sizes = {"pictures": count, "channels": shape[0], "height": shape[1], "width": shape[2]}
-    return lattice_row(file, "batch", pool.lattice(), 0, settings, **sizes)
+    return lattice_rows([file], "batch", pool.lattice(), settings, [sizes])[0]
 
 
 def sound_row(file: str, settings: Settings) -> Row:
@@ -212,7 +211,13 @@ def measure_files(files: Iterable[str], settings: Settings = Settings()) -> list
 
     Pictures of one shape are measured together, as many as fit into some megabytes.
     """
-    order = list(files)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's about sizes and metadata: the limit decides, and the rows tell
+        return measured(list(files), settings)
+
+
+def measured(order: list[str], settings: Settings) -> list[Row]:
+    """Measure files as `measure_files` does, warnings or not."""
     rows: dict[str, Row] = {}
     alike: Alike = {}
     held = 0

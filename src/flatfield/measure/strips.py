@@ -16,7 +16,8 @@ WINDOW = 17  # pixels along over which the local slope and its detail are averag
 #: Pixels along over which the local strength is averaged: few, so that an edge costs little of the quiet beside it; not
 #: fewer, or the weights follow the steps of a long period and its strength is told too small (at 7, period 16 by half).
 NEAR = 9
-FLAT = 1e-10  # of the largest value squared: what rounding leaves of the mean square of differences that are all zero
+FLAT = 1e-12  # of the largest value squared: float32 rounds sums of eight to as much
+FEW = 1 << 18  # numbers weighed at a time: what they become stays in the cache, and in memory that is taken once
 LONG = 128  # samples; longer strips lose up to a few per cent so that their length has small factors
 #: Where the detail of a slope is below so many steps rms, nothing breaks up the staircase that rounding makes of it.
 UNDITHERED = 0.35
@@ -33,7 +34,7 @@ class Strips:
 
 @dataclass(frozen=True)
 class Signals:
-    """What is left of strips: `waves` (N, C, K, L), one real signal for every wave laid across, and sums.
+    """What is left of strips: `waves` (K, N, C, L), one real signal for every wave laid across, and sums.
 
     `weight` (N,): all weights times the pixels they stand for; `bare` (N,): those where nothing breaks rounding up;
     `detail`: the harmonic mean of the local rms difference of neighbours.
@@ -77,10 +78,26 @@ def local_mean(values: Real, window: int = WINDOW) -> Real:
     """
     half = min(window // 2, values.shape[-1] - 1)
     padded = np.concatenate([values[..., half:0:-1], values, values[..., -2 : -2 - half : -1]], axis=-1)
-    total = np.cumsum(padded, axis=-1, dtype=np.float64)
-    out = total[..., 2 * half :].copy()
-    out[..., 1:] -= total[..., : -2 * half - 1]
-    return np.asarray((out / (2 * half + 1)).astype(values.dtype))
+    return np.asarray(running(padded, 2 * half + 1) / values.dtype.type(2 * half + 1))
+
+
+def running(values: Real, window: int) -> Real:
+    """Sum every `window` neighbours of the last axis, doubling: 17 = 16 + 1 takes five additions.
+
+    >>> running(np.arange(5.0), 3)
+    array([3., 6., 9.])
+    """
+    length, size, at = values.shape[-1] - window + 1, 1, 0
+    total: Real | None = None
+    while True:
+        if window & size:
+            part = values[..., at : at + length]
+            total, at = part if total is None else total + part, at + size
+        if 2 * size > window:
+            assert total is not None  # the highest power of two is always part of the window
+            return total
+        values = values[..., :-size] + values[..., size:]
+        size *= 2
 
 
 def waves_across(across: tuple[float, ...], rows: NDArray[np.int64]) -> Real:
@@ -98,39 +115,61 @@ def weigh(strips: Strips, across: tuple[float, ...], step: float) -> Signals:
     A hard edge can't outvote a quiet sky: the weight is one over the local rms of the summed difference, rounding
     included, and orthogonal to the slope of the picture (see `balanced`). Where nothing differs at all it is 0.
     """
-    values = strips.values.astype(np.float32)
-    c = values.shape[1]
-    slopes = np.diff(np.matmul(waves_across(across, strips.rows), values), axis=-1)  # (N, C, S, K, L)
-    total = slopes[:, :, :, 0]
-    energy = local_mean(np.einsum("ncsl,ncsl->nsl", total, total) / c, NEAR)
-    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)), 1e-9)
-    weight = 1 / np.sqrt(energy + STRIP * step**2 / 6 + 1e-12 * largest**2)
-    blank = energy <= FLAT * largest**2  # black borders, burnt-out skies: no difference, so no word on any lattice
-    weight = np.where(blank & ~blank.all(axis=(1, 2), keepdims=True), 0, weight).astype(np.float32)
+    waves, numbers = waves_across(across, strips.rows), strips.values
+    few = max(FEW // max(numbers[0].size, 1), 1)
+    parts = [weigh_few(numbers[at : at + few], waves, step) for at in range(0, len(numbers), few)]
+    signals, *sums = zip(*parts, strict=True)
+    return Signals(np.concatenate(signals, axis=1), *(np.concatenate(each) for each in sums))
+
+
+def weigh_few(numbers: NDArray[np.generic], waves: Real, step: float) -> tuple[Real, Real, Real, Real]:
+    """Weigh the strips (N, C, S, 8, W) of a few pictures: the fields of their `Signals`."""
+    n, c, s, _, width = numbers.shape
+    # strips first and their eight rows next: one long product each, and every wave in one piece
+    values = numbers.transpose(2, 3, 0, 1, 4).astype(np.float32, order="C")
+    summed = (waves @ values.reshape(s, STRIP, -1)).reshape(s, -1, n, c, width)
+    total = np.diff(summed[:, 0])  # (S, N, C, L)
+    energy = local_mean(np.einsum("sncl,sncl->snl", total, total) / np.float32(c), NEAR)
+    floor = np.float32(STRIP * step**2 / 6) if step else faint(numbers)
+    weight, blank = 1 / np.sqrt(energy + floor), energy <= (0 if step else floor)
+    if blank.any():  # black borders, burnt-out skies: no difference, no word on a lattice
+        weight = np.where(blank & ~blank.all(axis=(0, 2), keepdims=True), np.float32(0), weight)
     trend = local_mean(total)
     detail = total - trend
-    rough = local_mean(np.einsum("ncsl,ncsl->nsl", detail, detail) / c)
-    excess = np.maximum(rough / max(STRIP * (UNDITHERED * step) ** 2, 1e-30) - 1, 0)
+    rough = local_mean(np.einsum("sncl,sncl->snl", detail, detail) / np.float32(c))
+    excess = np.maximum(rough / np.float32(max(STRIP * (UNDITHERED * step) ** 2, 1e-30)) - 1, 0)
     bare = weight * np.exp(-np.minimum(excess, 80))
     level = balanced(weight, trend)
-    return Signals(
-        np.einsum("ncskl,ncsl->nckl", slopes, level),
-        np.asarray(STRIP * level.sum(axis=(1, 2, 3), dtype=np.float64) / c),
-        np.asarray(STRIP * bare.sum(axis=(1, 2), dtype=np.float64)),
-        np.asarray(np.sqrt(1 / STRIP) / weight.mean(axis=(1, 2), dtype=np.float64)),
+    return (
+        # the sum of differences, without a table of them
+        np.einsum("skncl,sncl->kncl", summed[..., 1:], level) - np.einsum("skncl,sncl->kncl", summed[..., :-1], level),
+        np.asarray(STRIP * level.sum(axis=(0, 2, 3), dtype=np.float64) / c),
+        np.asarray(STRIP * bare.sum(axis=(0, 2), dtype=np.float64)),
+        np.asarray(np.sqrt(1 / STRIP) / weight.mean(axis=(0, 2), dtype=np.float64)),
     )
 
 
+def faint(numbers: NDArray[np.generic]) -> Real:
+    """Compute the mean square difference (N, 1) below which pictures (N, ...) of floats hold float32's rounding only.
+
+    >>> faint(np.full((1, 3), -100.0))
+    array([[1.e-08]], dtype=float32)
+    """
+    every = tuple(range(1, numbers.ndim))
+    largest = np.maximum(np.abs(numbers.max(axis=every)), np.abs(numbers.min(axis=every))).astype(np.float32)
+    return np.asarray(np.float32(FLAT) * largest**2 + np.float32(1e-28))[:, None]
+
+
 def balanced(weight: Real, trend: Real) -> Real:
-    """Make weights (N, S, L) orthogonal to the local slope `trend` (N, C, S, L), channel by channel: (N, C, S, L).
+    """Make weights (S, N, L) orthogonal to the local slope `trend` (S, N, C, L), channel by channel: (S, N, C, L).
 
     What JPEG blocks and rounded slopes put on a lattice follows the slope of the picture, up and down alike; what a
     network draws doesn't turn round with it. With w' = w (1 - k g) and g the slope in units of its local strength,
     sum w' g = 0 takes the first out of every line; of the second it takes as much as all slopes point one way.
     """
-    own = weight[:, None]
+    own = weight[:, :, None]
     slope = trend * own
-    first = np.einsum("nsl,ncsl->nc", weight, slope)
-    second = np.einsum("nsl,ncsl->nc", weight, slope**2)
-    share = first / (second + 1e-3 * weight.sum(axis=(1, 2))[:, None])
-    return np.asarray(own * (1 - share[:, :, None, None] * slope))
+    first = np.einsum("snl,sncl->nc", weight, slope)
+    second = np.einsum("snl,sncl->nc", weight, slope**2)
+    share = first / (second + np.float32(1e-3) * weight.sum(axis=(0, 2))[:, None])
+    return np.asarray(own * (1 - share[:, :, None] * slope))

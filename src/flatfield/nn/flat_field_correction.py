@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -64,18 +65,12 @@ class FlatFieldCorrection(nn.Module):
 
     def grid(self, x: Tensor) -> Tensor:
         """Compute what is subtracted, of the shape of `x`."""
-        dims = len(self.period)
-        space = x.shape[-dims:]
-        whole = [-(-n // step) for n, step in zip(space, self.period, strict=True)]
         coefficients = self.coefficients.to(x.dtype)
-        if self.degree == 0:
-            tile = coefficients.reshape(1, *self.period, -1).movedim(-1, 1)
-            grid = tile.repeat(1, 1, *whole)
-        else:
-            terms = self._terms(self.local_mean(x))
-            grid = self._unfolded(self._folded(terms, whole), coefficients, whole)
-        for axis, n in enumerate(space, start=2):
-            grid = grid.narrow(axis, 0, n)
+        if self.degree > 0:
+            return self._unfolded(self._folded(self._terms(self.local_mean(x))), coefficients, x)
+        grid = coefficients.reshape(1, *self.period, -1).movedim(-1, 1)
+        for axis, step in enumerate(self.period, start=2):
+            grid = grid.index_select(axis, torch.arange(x.shape[axis], device=x.device) % step)
         return grid
 
     def local_mean(self, x: Tensor) -> Tensor:
@@ -92,7 +87,7 @@ class FlatFieldCorrection(nn.Module):
         return F.pad(x, margins, mode="replicate")
 
     def _check(self, x: Tensor, axis: int, step: int) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return  # a condition on sizes would be written into the exported program
         n = x.shape[2 + axis]
         if n < 2 * (step // 2) + 1:
@@ -110,25 +105,51 @@ class FlatFieldCorrection(nn.Module):
             at = torch.cat([at, at[:, :, list(first)] * at[:, :, list(second)]], dim=2)
         return at.reshape(at.shape[0], -1, *mean.shape[2:])
 
-    def _folded(self, terms: Tensor, whole: list[int]) -> Tensor:
-        """Sort positions by phase: (batch, groups * terms, *space) to (batch, phases, groups, terms, tiles)."""
-        dims = len(self.period)
-        short = [w * step - n for w, step, n in zip(whole, self.period, terms.shape[2:], strict=True)]
-        terms = F.pad(terms, [amount for extra in reversed(short) for amount in (0, extra)])
-        sizes = [n for w, step in zip(whole, self.period, strict=True) for n in (w, step)]
-        tiles = terms.reshape(*terms.shape[:2], *sizes)
-        order = [0, *(3 + 2 * a for a in range(dims)), 1, *(2 + 2 * a for a in range(dims))]
-        groups = self.colour.shape[0]
-        return tiles.permute(order).reshape(terms.shape[0], prod(self.period), groups, terms.shape[1] // groups, -1)
+    def _folded(self, terms: Tensor) -> Tensor:
+        """Sort positions by phase: (batch, groups * terms, *space) to (batch, *period, groups, terms, *tiles).
 
-    def _unfolded(self, folded: Tensor, coefficients: Tensor, whole: list[int]) -> Tensor:
-        """Multiply phase by phase, and put every phase back into its place."""
-        dims = len(self.period)
-        grid = torch.matmul(coefficients[..., 1:], folded) + coefficients[..., :1]
-        grid = grid.reshape(folded.shape[0], *self.period, self.centre.shape[0], *whole)
-        order = [0, 1 + dims, *(axis for a in range(dims) for axis in (2 + dims + a, 1 + a))]
-        sizes = [w * step for w, step in zip(whole, self.period, strict=True)]
-        return grid.permute(order).reshape(folded.shape[0], self.centre.shape[0], *sizes)
+        The last position is repeated until it fills its tile. Sizes are picked, not cut and padded: no condition on
+        them is written into an exported program.
+        """
+        dims, groups = len(self.period), self.colour.shape[0]
+        tiles = terms
+        for axis, step in enumerate(self.period, start=2):
+            count = (terms.shape[axis] + step - 1) // step
+            place = torch.arange(count * step, device=terms.device).clamp(max=terms.shape[axis] - 1)
+            tiles = tiles.index_select(axis, place)
+        for axis, step in reversed(list(enumerate(self.period, start=2))):
+            tiles = tiles.unflatten(axis, (-1, step))
+        order = [0, *(3 + 2 * a for a in range(dims)), 1, *(2 + 2 * a for a in range(dims))]
+        sorted_by_phase = tiles.permute(order)
+        return sorted_by_phase.reshape(
+            *sorted_by_phase.shape[: 1 + dims], groups, terms.shape[1] // groups, *sorted_by_phase.shape[2 + dims :]
+        )
+
+    def _unfolded(self, folded: Tensor, coefficients: Tensor, like: Tensor) -> Tensor:
+        """Multiply phase by phase, and put every phase back into its place, as far as `like` goes."""
+        dims, channels = len(self.period), self.centre.shape[0]
+        batch, places = folded.shape[0], folded.shape[3 + dims :]
+        flat = folded.reshape(batch, prod(self.period), *folded.shape[1 + dims : 3 + dims], -1)
+        grid = torch.matmul(coefficients[..., 1:], flat) + coefficients[..., :1]
+        grid = grid.reshape(batch, *self.period, channels, *places)
+        order = [axis for a in range(dims) for axis in (2 + dims + a, 1 + a)]
+        tiles = grid.permute(0, 1 + dims, *order)
+        if torch.compiler.is_compiling():
+            every: list[Any] = [slice(None), slice(None), *self._places(like)]
+            return tiles[tuple(every)]
+        grid = tiles.reshape(batch, channels, *(n * step for n, step in zip(places, self.period, strict=True)))
+        for axis in range(2, 2 + dims):
+            grid = grid.narrow(axis, 0, like.shape[axis])
+        return grid
+
+    def _places(self, like: Tensor) -> list[Tensor]:
+        """For every position its tile and its phase, axis by axis: indices that broadcast to the space of `like`."""
+        found = []
+        for axis, step in enumerate(self.period):
+            along = torch.arange(like.shape[2 + axis], device=like.device)
+            along = along.reshape([-1 if a == axis else 1 for a in range(len(self.period))])
+            found += [along // step, along % step]
+        return found
 
     def extra_repr(self) -> str:
         """Say the settings, as PyTorch's layers do."""

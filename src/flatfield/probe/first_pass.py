@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch._ops import OpOverload
@@ -84,6 +85,12 @@ class FirstPass(Watching):
         if writer is not None and not self.upsamplers:
             self.start, size = writer
         self.upsamplers.append((call.name, size))
+
+    def with_inputs(self, inputs: Sequence[torch.Tensor]) -> Self:
+        """Keep what was seen of the example for other inputs of the same shapes: statistics stay the example's."""
+        other = copy.copy(self)
+        other.inputs = inputs
+        return other
 
     def sources(self, dims: int = 0) -> list[tuple[torch.Tensor, Source]]:
         """Inputs that hold positions, of those that layers with `dims` axes look along (0: any), with their axes.

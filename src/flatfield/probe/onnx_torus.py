@@ -7,12 +7,13 @@ every lookup is a constant list of positions, for any amount of padding and at a
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from flatfield.core.taps import Ints
-from flatfield.probe.onnx_node import OnnxNode
+from flatfield.probe.onnx_node import OnnxNode, Rewriting
 from flatfield.probe.period import Periods, after_downsampling, after_upsampling
 from flatfield.probe.reach import spread_sides
 
@@ -21,8 +22,18 @@ Handler = Callable[[OnnxNode], Rewritten]
 _REACH = {"nearest": 1, "linear": 1, "cubic": 2}
 
 
-def _geometry(node: OnnxNode, kernel: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Stride, dilation, reach and padding in front of every axis."""
+@dataclass(frozen=True)
+class Geometry:
+    """Stride, dilation, reach (positions from the first tap to the last) and padding in front, an axis at a time."""
+
+    stride: Ints
+    dilation: Ints
+    reach: Ints
+    pads: Ints
+
+
+def geometry(node: OnnxNode, kernel: Ints) -> Geometry:
+    """Read the geometry of a convolution, a transposed convolution or a pool."""
     dims = len(kernel)
     stride, dilation = node.listed("strides", dims, 1), node.listed("dilations", dims, 1)
     reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
@@ -36,47 +47,65 @@ def _geometry(node: OnnxNode, kernel: Ints) -> tuple[Ints, Ints, Ints, Ints]:
         extra = node.listed("output_padding", dims, 0)
         totals = [(n - 1) * s + o + r - m for n, m, s, r, o in zip(size, outputs, stride, reach, extra, strict=True)]
         pads = tuple(t // 2 if auto == "SAME_UPPER" else t - t // 2 for t in totals)
-    return stride, dilation, reach, pads
+    return Geometry(stride, dilation, reach, pads)
+
+
+def kernel_of(node: OnnxNode) -> Ints:
+    """Taps along every axis."""
+    return node.shape(1)[2:] if node.operator.startswith("Conv") else node.listed("kernel_shape", 0, 1)
+
+
+def gathered(into: Rewriting, name: str, shape: Ints, outputs: Ints, at: Geometry, space: Periods) -> str:
+    """Show what the last output still reads, so that a layer without padding gives the window of `outputs`."""
+    sides = [
+        (p, max(0, (m - 1) * s + r - n - p))
+        for n, m, s, r, p in zip(shape[2:], outputs, at.stride, at.reach, at.pads, strict=True)
+    ]
+    return into.extended(name, shape, sides, space)
+
+
+def spread_out(
+    into: Rewriting, name: str, shape: Ints, outputs: Ints, at: Geometry, space: Periods, run: Callable[[str], str]
+) -> str:
+    """Run a transposed convolution without padding on a wider input, then cut out the window of `outputs`."""
+    # one more than needed: a kernel shorter than its stride writes nothing into its last positions
+    margin = [(b, a + 1) for b, a in spread_sides(shape[2:], outputs, at.reach, at.stride, at.pads)]
+    full = run(into.extended(name, shape, margin, space))
+    lengths = [(n + sum(e) - 1) * s + r for n, e, s, r in zip(shape[2:], margin, at.stride, at.reach, strict=True)]
+    sides = [
+        (-(p + e * s), p + e * s + m - length)
+        for p, (e, _), s, m, length in zip(at.pads, margin, at.stride, outputs, lengths, strict=True)
+    ]
+    return into.extended(full, (*shape[:2], *lengths), sides, (1,) * len(lengths))
 
 
 def gather(node: OnnxNode) -> Rewritten:
-    """Convolution and pooling: show what the last output still reads."""
-    kernel = node.shape(1)[2:] if node.operator == "Conv" else node.listed("kernel_shape", 0, 1)
-    stride, _, reach, pads = _geometry(node, kernel)
-    size, space = node.shape(), node.space()
-    sides = [
-        (p, max(0, (m - 1) * s + r - n - p))
-        for n, m, s, r, p in zip(size[2:], node.output_shape[2:], stride, reach, pads, strict=True)
-    ]
+    """Convolution and pooling."""
+    kernel = kernel_of(node)
+    at, space = geometry(node, kernel), node.space()
     if len(node.proto.output) > 1:
         node.note("the places of the maxima are not followed")
-    wide = node.into.extended(node.into.name(node.input()), size, sides, space)
+    wide = gathered(node.into, node.into.name(node.input()), node.shape(), node.output_shape[2:], at, space)
     rest = [node.into.name(name) for name in node.proto.input[1:]]
-    changes = {} if node.operator == "Conv" else {"ceil_mode": 0}
-    drop = ("auto_pad", "ceil_mode")
-    result = node.copy([wide, *rest], drop=drop, pads=[0] * 2 * len(kernel), **(changes if "ceil_mode" in node.attributes else {}))  # fmt: skip  # noqa: E501
-    periods = [after_downsampling(p, s) for p, s in zip(space, stride, strict=True)]
+    changes = {"ceil_mode": 0} if "ceil_mode" in node.attributes else {}
+    result = node.copy([wide, *rest], drop=("auto_pad", "ceil_mode"), pads=[0] * 2 * len(kernel), **changes)
+    periods = [after_downsampling(p, s) for p, s in zip(space, at.stride, strict=True)]
     return result, (*node.periods()[:2], *periods)
 
 
 def spread(node: OnnxNode) -> Rewritten:
-    """Transposed convolution: run without padding on a wider input, then cut out the window."""
-    kernel = node.shape(1)[2:]
-    stride, _, reach, pads = _geometry(node, kernel)
-    size, space, outputs = node.shape(), node.space(), node.output_shape[2:]
-    # one more than needed: a kernel shorter than its stride writes nothing into its last positions
-    margin = [(b, a + 1) for b, a in spread_sides(size[2:], outputs, reach, stride, pads)]
-    wide = node.into.extended(node.into.name(node.input()), size, margin, space)
+    """Transposed convolution."""
+    kernel = kernel_of(node)
+    at, space = geometry(node, kernel), node.space()
     rest = [node.into.name(name) for name in node.proto.input[1:]]
     drop = ("auto_pad", "output_shape", "output_padding")
-    full = node.copy([wide, *rest], drop=drop, pads=[0] * 2 * len(kernel))
-    lengths = [(n + sum(e) - 1) * s + r for n, e, s, r in zip(size[2:], margin, stride, reach, strict=True)]
-    sides = [
-        (-(p + e * s), p + e * s + m - length)
-        for p, (e, _), s, m, length in zip(pads, margin, stride, outputs, lengths, strict=True)
-    ]
-    periods = tuple(after_upsampling(p, s) for p, s in zip(space, stride, strict=True))
-    result = node.into.extended(full, (*node.output_shape[:2], *lengths), sides, (1,) * len(lengths))
+
+    def run(wide: str) -> str:
+        return node.copy([wide, *rest], drop=drop, pads=[0] * 2 * len(kernel))
+
+    name = node.into.name(node.input())
+    result = spread_out(node.into, name, node.shape(), node.output_shape[2:], at, space, run)
+    periods = tuple(after_upsampling(p, s) for p, s in zip(space, at.stride, strict=True))
     return result, (*node.periods()[:2], *periods)
 
 

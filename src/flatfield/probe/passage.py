@@ -24,7 +24,10 @@ from flatfield.readers.visit import map_tensors, tensors_in
 
 @dataclass(frozen=True)
 class Passage:
-    """What came out of one run: the output that comes from the flat field, with its periods, and the layers."""
+    """What came out of one run: the output that comes from the flat field, with its periods, and the layers.
+
+    `place` counts that output among all tensors that the module returned.
+    """
 
     output: torch.Tensor
     periods: Periods
@@ -35,6 +38,7 @@ class Passage:
     upsamplers: int
     prefix: tuple[tuple[str, torch.Tensor], ...] = ()
     level: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,15 @@ class Subject:
             inputs, keywords = self._fed(torus, seen)
             with CircularPads(torus.known) if seen.circular else contextlib.nullcontext(), torus:
                 result = self.module(*inputs, **keywords)
-        output = next((t for t in tensors_in(result) if max(torus.known.get(t, (0,)), default=0) > 0), None)
+        returned = enumerate(tensors_in(result))
+        reached = ((n, t) for n, t in returned if max(torus.known.get(t, (0,)), default=0) > 0)
+        place, output = next(reached, (0, None))
         if output is None:
             raise NoGridError(NO_OUTPUT)
         periods: Periods = torus.known[output]
         return Passage(
             output, periods, tuple(torus.steps), torus.ledger, torus.start_name, torus.start_size, torus.upsamplers,
-            tuple(prefix.results), plan.level,
+            tuple(prefix.results), plan.level, place,
         )  # fmt: skip
 
     def _fed(self, torus: Torus, seen: FirstPass) -> tuple[Any, Any]:

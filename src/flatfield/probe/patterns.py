@@ -48,6 +48,16 @@ def periods_of(kind: str, size: Ints) -> Periods:
     return (*size[:-1], 1) if kind == STRIPES else (1,) * len(size)
 
 
+def moments(example: npt.NDArray[np.floating], axes: Ints) -> tuple[Array, Array]:
+    """Mean and deviation over positions, in double precision.
+
+    >>> [float(number) for number in moments(np.array([[1.0, 3.0]]), (1,))]
+    [2.0, 1.0]
+    """
+    mean = example.mean(axis=axes, keepdims=True, dtype=np.float64)
+    return mean, example.std(axis=axes, keepdims=True, dtype=np.float64)
+
+
 def strength_of(mean: Array, deviation: Array) -> Array:
     """Make a pattern as strong as the example's deviation, channel by channel; as its mean, or 1, where all are even.
 

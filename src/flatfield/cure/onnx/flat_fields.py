@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +11,34 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from flatfield.core.taps import Ints
 from flatfield.cure.calibration import CalibrationError
 from flatfield.cure.correction import Real
 from flatfield.cure.layout import Layout, layout_of
+from flatfield.probe.onnx_attempt import Attempt
+from flatfield.probe.onnx_begin import FIELD, begin
+from flatfield.probe.onnx_look import Look
 from flatfield.probe.onnx_model import Array, OnnxModel, Session
-from flatfield.probe.onnx_norms import OVER_POSITIONS
-from flatfield.probe.onnx_rewrite import rewrite
-from flatfield.probe.onnx_views import RULES
 from flatfield.probe.plan import FIRST, INPUT
-from flatfield.probe.unhonoured import NoGridError
+from flatfield.probe.unhonoured import NO_OUTPUT, NoGridError
 
 FLATS = 96
 MOST_PARTS = 64
 PART = 4
-_SETTINGS = frozenset(("Pad", "Slice", "CumSum", *(name for name in RULES if name.startswith("Reduce"))))
 
 
 @dataclass(frozen=True)
 class Painter:
     """A graph with one batch of examples: its output as it is, and with flat fields on the torus.
 
-    `flat` is the graph rewritten for the torus, `reached` the name of its output, `start` where flat fields begin.
+    `flat` is the graph rewritten for the torus as in `attempt`, `output` the name of what it reaches in the original.
     """
 
     model: OnnxModel
     layout: Layout
     output: str
-    start: str
+    attempt: Attempt
     flat: Session
-    reached: str
-    flags: Mapping[str, bool]
 
     @classmethod
     def of(cls, proto: onnx.ModelProto, folder: Path, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> Painter:
@@ -48,27 +46,19 @@ class Painter:
 
         Raises `NoGridError` where no output has positions that come from a flat field.
         """
-        model = OnnxModel(proto, folder, feeds_of(proto, batch, keywords))
-        norms = [n.input[0] for n in proto.graph.node if n.op_type in OVER_POSITIONS]
-        settings = [x for n in proto.graph.node if n.op_type in _SETTINGS for x in n.input[1:] if x]
-        wanted = [name for name in (*norms, *settings) if name not in model.initial and name not in model.feeds]
-        shapes, found = model.shapes_and(wanted)
-        found = {**model.initial, **model.feeds, **found}
-        ways = []
-        for start in (INPUT, FIRST):  # with as few leaks, flat inputs: their colours are likelier than mean features
-            written = rewrite(model, shapes, found, start)
-            for value in proto.graph.output:
-                periods = written.into.known.get(value.name, ())
-                if any(period > 0 for period in periods):
-                    ways.append((written.into.ledger.leaks, start, written, value.name))
-                    break
-        if not ways:
-            raise NoGridError("no output has positions that come from a flat field")
-        _, start, written, output = min(ways, key=lambda way: way[0])
-        place = [value.name for value in proto.graph.output].index(output)
-        name, flags = written.into.name(output), dict.fromkeys(written.flags, False)
-        session = model.run(written.into.nodes, written.into.constants, [name], flags)
-        return cls(model, layout_of(written.into.known[output], place), output, start, session, name, flags)
+        look = Look.at(OnnxModel(proto, folder, feeds_of(proto, batch, keywords)), "")
+        # with as few leaks, flat inputs: their colours are likelier than mean features
+        begun = [begin(look.model, look.shapes, look.sources, start) for start in (INPUT, FIRST)]
+        found = [attempt for way in begun if way is not None and (attempt := Attempt.of(look, way)) is not None]
+        if not found:
+            raise NoGridError(NO_OUTPUT)
+        best = min(found, key=lambda attempt: attempt.written.into.ledger.leaks)
+        into = best.written.into
+        names = [value.name for value in proto.graph.output]
+        output = next(name for name in names if any(period > 0 for period in into.known.get(name, ())))
+        further = {**best.fields, **{flag: np.array(False) for flag in best.written.flags}}
+        session = look.model.run(into.nodes, into.constants, [best.output], further)
+        return cls(look.model, layout_of(best.periods, names.index(output)), output, best, session)
 
     def painted(self) -> Real:
         """What the model makes of the examples, (batch, channels, *space)."""
@@ -77,15 +67,15 @@ class Painter:
 
     def tiles(self, count: int) -> Iterator[Real]:
         """One period of what flat fields of `count` colours of each example became."""
-        if self.start != INPUT:
-            yield self._tile(self.model.feeds)
+        if self.attempt.begin.name != "input":
+            yield self._tile({})
             return
-        dims = len(self.layout.space)
         for place in range(min(count, MOST_PARTS)):
-            yield self._tile({name: _part_mean(value, dims, place) for name, value in self.model.feeds.items()})
+            axes = self.attempt.begin.axes.items()
+            yield self._tile({FIELD + name: _part_mean(self.model.feeds[name], own, place) for name, own in axes})
 
-    def _tile(self, feeds: Mapping[str, Array]) -> Real:
-        values = arranged(replace(self.flat, feeds=dict(feeds)).outputs(self.flags)[self.reached], self.layout)
+    def _tile(self, fields: Mapping[str, Array]) -> Real:
+        values = arranged(self.flat.outputs(fields)[self.attempt.output], self.layout)
         for axis, step in enumerate(self.layout.period, start=2):
             values = values.take(np.arange(step) % values.shape[axis], axis)
         return values
@@ -97,16 +87,14 @@ def arranged(output: Array, layout: Layout) -> Real:
     return moved[:, None] if layout.channel is None else moved
 
 
-def _part_mean(value: Array, dims: int, place: int) -> Array:
+def _part_mean(value: Array, axes: Ints, place: int) -> Array:
     """Fill an input with the mean of one of its parts, a quarter as long along each axis; `place` seeds which."""
-    if value.ndim != dims + 2 or not np.issubdtype(value.dtype, np.floating):
-        return value
     random, part = np.random.default_rng(place), value
-    for axis in range(2, value.ndim):
+    for axis in axes:
         size = max(1, value.shape[axis] // PART)
         start = int(random.integers(value.shape[axis] - size + 1))
         part = part.take(range(start, start + size), axis)
-    mean = part.astype(np.float64).mean(tuple(range(2, value.ndim)), keepdims=True).astype(value.dtype)
+    mean = part.astype(np.float64).mean(axes, keepdims=True).astype(value.dtype)
     return np.broadcast_to(mean, value.shape).copy()
 
 
@@ -118,7 +106,7 @@ def feeds_of(proto: onnx.ModelProto, batch: tuple[Any, ...], keywords: Mapping[s
     if len(batch) > len(real) or set(named) != {value.name for value in real}:
         names = ", ".join(value.name for value in real)
         raise CalibrationError(
-            f"{len(named)} inputs were given for the model's {len(real)} ({names}): give one for each"
+            f"{len(batch) + len(keywords)} inputs were given for the model's {len(real)} ({names}): give one for each"
         )
     kinds = {value.name: helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type) for value in real}
     return {name: np.asarray(value).astype(kinds[name]) for name, value in named.items()}

@@ -25,7 +25,8 @@ def flatten(
     A sub-pixel convolution has the phases of its bias averaged too. Raises `ValueError` for a layer that can't be
     changed. Source: the design, section 3; Sugawara, Shiota & Kiya 2018.
     """
-    graph, changes = Graph(model), []
+    graph = Graph(model)
+    changes: list[tuple[Found, Array, Array | None]] = []
     places = find(plan, graph, shapes_of(examples.batches[0]))
     for place, found in enumerate(places):
         progress("flattening", place, len(places))

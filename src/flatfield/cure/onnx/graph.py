@@ -97,7 +97,7 @@ class Graph:
     def node(self, layer: str) -> NodeProto | None:
         """The node that the reader calls by this name: `up`, or `up#2` for the second of that name."""
         for name, place in ((layer, 0), (layer.rpartition("#")[0], _number(layer) - 1)):
-            same = [node for node in self.proto.node if node.output and label(node) == name]
+            same: list[NodeProto] = [node for node in self.proto.node if node.output and label(node) == name]
             if 0 <= place < len(same):
                 return same[place]
         return None

@@ -27,10 +27,9 @@ def resize(
     """
     graph, notes = Graph(model), []
     places = find(plan, graph, shapes_of(examples.batches[0]))
-    for place, found in enumerate(places):
+    for place, (found, output) in enumerate([(found, found.node.output[0]) for found in places]):
         progress("fitting", place, len(places))
-        node = graph.node(found.step.layer)
-        assert node is not None  # it was found
+        node = graph.writers[output]
         notes.append(f"{found.step.layer}: the fitted kernel misses {_put(graph, node):.0%} of the weights (Frobenius)")
     progress("fitting", len(places), len(places))
     return graph.model, tuple(notes)

@@ -91,7 +91,7 @@ class Spread:
     @property
     def out(self) -> int:
         """Output channels."""
-        return self.weight.shape[1] * self.groups
+        return int(self.weight.shape[1]) * self.groups
 
     @cached_property
     def dense(self) -> Spread:

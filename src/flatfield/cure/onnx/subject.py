@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,12 +39,24 @@ class FileSubject:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(str(self.path), options, ["CPUExecutionProvider"])
+        with self._told("loaded"):
+            return onnxruntime.InferenceSession(str(self.path), options, ["CPUExecutionProvider"])
 
     def outputs(self, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> list[Array]:
         """Run on one batch; every output of real numbers, in order."""
-        found = self.session.run(None, self.feeds(batch, keywords))
+        feeds = self.feeds(batch, keywords)
+        with self._told("run"):
+            found = self.session.run(None, feeds)
         return [array for array in found if isinstance(array, np.ndarray) and array.dtype.kind == "f"]
+
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Say in one line that ONNX Runtime refuses; its errors have no common class."""
+        try:
+            yield
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(f"{self.target or self.path} can't be {what} by ONNX Runtime: {reason}") from error
 
     def feeds(self, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
         """Name the inputs of a batch."""

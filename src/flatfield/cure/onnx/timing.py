@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,27 +23,21 @@ _ROUNDS, _SECONDS = 9, 1.0  # of one contest: so many rounds, or as many as fit,
 
 @dataclass(frozen=True)
 class Contest:
-    """Sizes and types of the tensors that the forms begin from."""
+    """Sizes of the tensors that the forms begin from."""
 
     shapes: Mapping[str, Ints]
-    kinds: Mapping[str, int]
     ir_version: int
 
     @classmethod
     def at(cls, model: onnx.ModelProto, names: Sequence[str], examples: Examples) -> Contest:
         """Run a model on the first example to learn the sizes of some of its tensors."""
-        shapes, kinds = {}, {}
-        if names:
-            found = _run(model, list(dict.fromkeys(names)), examples)
-            shapes = {name: tuple(int(n) for n in sizes) for name, (sizes, _) in found.items()}
-            kinds = {name: kind for name, (_, kind) in found.items()}
-        return cls(shapes, kinds, model.ir_version)
+        found = _run(model, list(dict.fromkeys(names)), examples) if names else {}
+        return cls({name: tuple(int(n) for n in sizes) for name, sizes in found.items()}, model.ir_version)
 
-    def times(self, x: str, y: str, forms: Mapping[str, Piece]) -> dict[str, float]:
+    def times(self, x: str, y: str, forms: Mapping[str, Piece], dtype: np.dtype[Any]) -> dict[str, float]:
         """Median seconds of the processor on one thread, one form after the other in every round."""
-        kind = self.kinds[x]
-        noise = np.random.default_rng(0).standard_normal(self.shapes[x])
-        feeds = {x: noise.astype(helper.tensor_dtype_to_np_dtype(kind))}
+        kind = helper.np_dtype_to_tensor_dtype(dtype)
+        feeds = {x: np.random.default_rng(0).standard_normal(self.shapes[x]).astype(dtype)}
         sessions = {form: session(piece.alone(x, y, kind, self.ir_version), threads=1) for form, piece in forms.items()}
         spent: dict[str, list[float]] = {form: [] for form in forms}
         began = time.perf_counter()
@@ -65,7 +60,7 @@ def session(model: onnx.ModelProto, *, threads: int) -> onnxruntime.InferenceSes
     return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
 
 
-def _run(model: onnx.ModelProto, names: list[str], examples: Examples) -> dict[str, tuple[Array, int]]:
+def _run(model: onnx.ModelProto, names: list[str], examples: Examples) -> dict[str, Array]:
     asked = onnx.ModelProto()
     asked.CopyFrom(model)
     del asked.graph.output[:]
@@ -77,4 +72,4 @@ def _run(model: onnx.ModelProto, names: list[str], examples: Examples) -> dict[s
     given = [value.name for value in run.get_inputs()]
     feeds = {**dict(zip(given, examples.batches[0], strict=False)), **examples.keywords}
     shapes = run.run([_SHAPE_OF + name for name in names], feeds)
-    return {name: (shape, onnx.TensorProto.FLOAT) for name, shape in zip(names, shapes, strict=True)}
+    return dict(zip(names, shapes, strict=True))

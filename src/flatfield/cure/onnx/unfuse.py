@@ -11,8 +11,8 @@ from onnx import NodeProto
 from flatfield.core.taps import Ints, Pairs
 from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.onnx.enlarging import NotFoldableError
-from flatfield.cure.onnx.fuse import weights
 from flatfield.cure.onnx.graph import Graph, attribute, label, standard, whole_numbers
+from flatfield.cure.onnx.rows import weights
 from flatfield.cure.onnx.spread import Sizes, Spread
 from flatfield.cure_report import CurePlan, CureStep, Refusal
 
@@ -36,11 +36,14 @@ def unfuse(
     Source: Shi et al. 2016 (a transposed convolution is a sub-pixel convolution in another order of memory).
     """
     graph = Graph(model)
-    for place, step in enumerate(plan.steps):
-        progress("rewriting", place, len(plan.steps))
-        node = graph.node(step.layer)
+    found = [(step, graph.node(step.layer)) for step in plan.steps]
+    for step, node in found:
         if node is None:
             raise ValueError(f"unfuse can't change {step.layer}: no node has this name")
+    # a node that is gone no longer counts among those of its name: tensors are named once
+    for place, output in enumerate([node.output[0] for _, node in found if node is not None]):
+        progress("rewriting", place, len(plan.steps))
+        node = graph.writers[output]
         spread = transposed_convolution(graph, node)
         piece = graph.piece(label(node))
         sizes = graph.sizes.get(node.input[0])

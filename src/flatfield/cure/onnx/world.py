@@ -18,11 +18,13 @@ from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.onnx import METHODS, REWRITING
 from flatfield.cure.onnx.found import grounded
 from flatfield.cure.onnx.subject import FileSubject, shape_of
+from flatfield.cure.promises import CureError
 from flatfield.cure.subject import Array
-from flatfield.cure.world import Slot
+from flatfield.cure.world import Recovery, Slot
 from flatfield.cure_report import CurePlan, How
 from flatfield.targets import Opened
 
+_MOST_BYTES = (1 << 31) - 1
 _MORE = 32  # places: most networks take multiples of 32, where they are particular
 
 
@@ -93,7 +95,7 @@ class GraphWorld:
         return Examples([batch], "noise of another size")
 
     def applied(
-        self, plan: CurePlan, examples: Examples, progress: Progress
+        self, plan: CurePlan, examples: Examples, progress: Progress, recovery: Recovery
     ) -> tuple[onnx.ModelProto, tuple[str, ...]]:
         """Do what a plan says, on a copy."""
         return METHODS[plan.how](plan, self.proto, examples, progress)
@@ -106,6 +108,10 @@ class GraphWorld:
     def measured(self, model: onnx.ModelProto) -> Iterator[FileSubject]:
         """Write a cured model to a file of its own, to be measured as what it will be."""
         with tempfile.TemporaryDirectory(prefix="flatfield-") as folder:
+            if model.ByteSize() > _MOST_BYTES:
+                raise CureError(
+                    "the cured model is larger than 2 GiB, which one ONNX file can't hold: cure it in parts"
+                )
             path = Path(folder, "cured.onnx")
             path.write_bytes(model.SerializeToString())
             yield FileSubject(path, tuple(self.opened.inputs), self.opened.network.target)

@@ -66,7 +66,7 @@ def calibration_outputs(module: nn.Module, examples: Examples, progress: Progres
         results = list(tensors_in(_run(module, batch, examples.keywords)))
         if flats is None:
             flats = FlatFields.of(whole, seen)
-            layout = layout_of(flats.passage.periods, _place(results, flats))
+            layout = layout_of(flats.passage.periods, flats.passage.place)
         output = arranged(results[layout.place], layout)
         outputs.append(np.asarray(output.double().cpu().numpy()))
         tiles += flats.tiles(whole, seen, layout, -(-FLATS // (total * max(1, len(output)))))
@@ -77,14 +77,3 @@ def calibration_outputs(module: nn.Module, examples: Examples, progress: Progres
 def _run(module: nn.Module, batch: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
     with Untouched(module, (batch, keywords)):
         return module(*batch, **keywords)
-
-
-def _place(results: list[torch.Tensor], flats: FlatFields) -> int:
-    """The first output that is laid out like the one that a flat field reached."""
-    like = flats.passage.output
-    axes = [axis for axis, period in enumerate(flats.passage.periods) if period == 0 and axis]
-    for place, result in enumerate(results):
-        same = result.dim() == like.dim() and all(result.shape[axis] == like.shape[axis] for axis in axes)
-        if same and result.is_floating_point():
-            return place
-    raise CalibrationError("the output with the grid is not among what the model returns: return it as a tensor")

@@ -17,7 +17,7 @@ from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.passage import Passage, Subject
 from flatfield.probe.plan import INPUT, Plan
 from flatfield.probe.unhonoured import NoGridError
-from flatfield.readers.visit import map_tensors
+from flatfield.readers.visit import map_tensors, tensors_in
 
 FLATS = 96
 """Flat fields that are run for one calibration."""
@@ -46,7 +46,7 @@ class FlatFields:
         """Find out which of both the module can be run on; raises `NoGridError` for neither."""
         plan, passage = settled_plan(whole, seen, Plan())
         found = cls(plan, passage)
-        if plan.start != INPUT and whole.spatial_sizes(found.dims):
+        if plan.start != INPUT and seen.sources(found.dims):
             with contextlib.suppress(NoGridError):
                 at_input, same = settled_plan(whole, seen, Plan(INPUT))
                 if same.periods == passage.periods and same.ledger.leaks <= passage.ledger.leaks:
@@ -59,7 +59,9 @@ class FlatFields:
             yield tile(whole.run(self.plan, seen).output, layout)
             return
         for place in range(min(count, MOST_PARTS)):
-            yield tile(self._of_part(whole, place).run(self.plan, seen).output, layout)
+            part = self._of_part(whole, place)
+            seen_there = seen.with_inputs(list(tensors_in((part.inputs, part.keywords))))
+            yield tile(part.run(self.plan, seen_there).output, layout)
 
     def _of_part(self, whole: Subject, place: int) -> Subject:
         def mean(tensor: torch.Tensor) -> torch.Tensor:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from typing import Any
 
 import torch
+import torch.utils._pytree
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.utils import parametrize
 
 from flatfield.cure.examples import Examples, Progress
@@ -36,12 +40,26 @@ def flatten(
 def copied(module: nn.Module) -> nn.Module:
     """Copy a module with all its tensors; `ValueError` for one that PyTorch can't copy."""
     try:
-        return copy.deepcopy(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PyTorch's own, about the specs of an exported program
+            return copy.deepcopy(module, _numberless(module))
     except RuntimeError as error:  # a weight that a hook has computed, say
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{type(module).__name__} can't be copied: {reason[:200]}; take such hooks off first"
         ) from None
+
+
+def _numberless(module: nn.Module) -> dict[int, Any]:
+    """Tensors without numbers that an exported program notes beside its operators: they are shared, not copied."""
+    kept: dict[int, Any] = {}
+    for part in module.modules():
+        nodes = [*getattr(part, "input_placeholders", ())]
+        for graph in (getattr(part, "graph", None), *(node.graph for node in nodes if isinstance(node, torch.fx.Node))):
+            for node in graph.nodes if isinstance(graph, torch.fx.Graph) else ():
+                leaves = torch.utils._pytree.tree_leaves(list(node.meta.values()))
+                kept |= {id(leaf): leaf for leaf in leaves if isinstance(leaf, FakeTensor)}
+    return kept
 
 
 def constrain(found: Found) -> None:

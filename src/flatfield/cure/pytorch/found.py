@@ -15,8 +15,9 @@ from torch.nn.utils import parametrize
 from flatfield.core import ungroup
 from flatfield.core.taps import per_axis
 from flatfield.cure.examples import Examples
+from flatfield.cure.pytorch.grow import kernel_for
 from flatfield.cure.pytorch.subject import numbers
-from flatfield.cure_report import CurePlan, CureStep, Refusal
+from flatfield.cure_report import CurePlan, CureStep, How, Refusal
 from flatfield.network import Layer, Network
 from flatfield.nn.blur import blur_kernel
 from flatfield.readers.pytorch import read_module
@@ -25,6 +26,8 @@ _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CONVOLUTION = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 _CLASSES: dict[str, tuple[type[nn.Module], ...]] = {"ConvTranspose": _TRANSPOSED, "Conv": _CONVOLUTION, "Pool": _POOL}
+_INSIDE: tuple[How, ...] = ("flatten", "recover", "resize", "icnr", "blur")
+"""Ways that change layers where they are."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,19 @@ class Found:
 
 def grounded(plan: CurePlan, module: nn.Module, network: Network) -> CurePlan:
     """Move what can't be changed in this module, with the reason, from the steps of a plan to its refusals."""
+    if plan.how not in _INSIDE:
+        return plan
     looked = list(_look(plan, module, network))
-    steps = tuple(found.step for found in looked if isinstance(found, Found))
+    steps = tuple(_step(plan, module, found) for found in looked if isinstance(found, Found))
     refused = tuple(found for found in looked if isinstance(found, Refusal))
     return replace(plan, steps=steps, refused=(*plan.refused, *refused))
+
+
+def _step(plan: CurePlan, module: nn.Module, found: Found) -> CureStep:
+    """A kernel grows only where its module can be replaced."""
+    if plan.how == "recover" and kernel_for(module, found.module, found.layer) == found.layer.kernel:
+        return replace(found.step, action="nearest flat weights, trained")
+    return found.step
 
 
 def find(plan: CurePlan, module: nn.Module, examples: Examples) -> tuple[Found, ...]:

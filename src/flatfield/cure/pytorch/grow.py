@@ -9,6 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from flatfield.core.taps import Ints
+from flatfield.cure.planning import grown_kernel
+from flatfield.network import Layer
+
 _Transposed: TypeAlias = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 _CLASSES: dict[int, Callable[..., _Transposed]] = {
     1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d,
@@ -22,6 +26,18 @@ def can_grow(layer: nn.Module) -> bool:
     (True, False, False)
     """
     return type(layer) in _CLASSES.values() and set(layer.dilation) == {1}  # type: ignore[arg-type]
+
+
+def kernel_for(root: nn.Module, module: nn.Module, layer: Layer) -> Ints:
+    """Give the kernel that a layer of `root` is recovered with: its own where its module can't be replaced.
+
+    A module of somebody's own, a part of an exported program, the root itself and a shared weight keep their kernel.
+    """
+    if layer.operator != "ConvTranspose" or module is root or not can_grow(module):
+        return layer.kernel
+    weight = module.get_parameter("weight")
+    owners = sum(p is weight for _, p in root.named_parameters(remove_duplicate=False))
+    return grown_kernel(layer) if owners == 1 else layer.kernel
 
 
 @torch.no_grad()

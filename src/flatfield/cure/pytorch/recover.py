@@ -2,67 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from flatfield.cure.calibration import CalibrationError
 from flatfield.cure.examples import Examples, Progress, unheard
-from flatfield.cure.planning import grown_kernel
+from flatfield.cure.pytorch.correct import correct
+from flatfield.cure.pytorch.descent import Descent, Look, Schedule
 from flatfield.cure.pytorch.flatten import copied, flatten
 from flatfield.cure.pytorch.found import find, put
-from flatfield.cure.pytorch.grow import can_grow, grown
-from flatfield.cure.pytorch.imitation import Lessons, lessons
-from flatfield.cure.pytorch.resuming import fingerprint, load_state, save_state
+from flatfield.cure.pytorch.grow import grown, kernel_for
+from flatfield.cure.pytorch.imitation import lessons
 from flatfield.cure_report import CurePlan
+from flatfield.probe.unhonoured import NoGridError
 from flatfield.readers.visit import eval_mode
 
-_ASTRAY = 3.0  # dB below the start
-_LEAST = 1 / 256  # of the rate
+__all__ = ["Look", "Recovered", "Schedule", "more_taps", "recover", "recovered"]
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast: Adam with a warm-up and a cosine to nothing, gradients clipped.
-
-    `rate` is the highest learning rate; every `look` steps the held-out examples are looked at. After `patience` looks
-    without a better one the training ends; a look far below the start goes back to the best state at half the rate.
-    `batch` examples a step. With `checkpoint` the state is saved there at every look, and a state found there is gone
-    on from.
-    """
-
-    steps: int = 1500
-    batch: int = 32
-    rate: float = 4e-3
-    warm: int = 20
-    look: int = 50
-    patience: int = 8
-    clip: float = 1.0
-    seed: int = 0
-    checkpoint: Path | None = None
-
-    def rate_at(self, step: int) -> float:
-        """Give the learning rate of step 0, 1 ...
-
-        >>> schedule = Schedule(steps=100, warm=10, rate=1.0)
-        >>> [round(schedule.rate_at(step), 2) for step in (0, 9, 55, 100)]
-        [0.1, 1.0, 0.5, 0.0]
-        """
-        if step < self.warm:
-            return self.rate * (step + 1) / self.warm
-        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - self.warm) / max(1, self.steps - self.warm)))
-
-
-@dataclass(frozen=True)
-class Look:
-    """One look at the held-out examples: after so many steps, PSNR in dB to the original's outputs."""
-
-    step: int
-    psnr: float
+_CALIBRATED = 128  # batches that the correction of what is imitated is fitted on
 
 
 @dataclass(frozen=True)
@@ -76,7 +34,7 @@ class Recovered:
 
 
 def recover(
-    plan: CurePlan, module: nn.Module, examples: Examples, progress: Progress
+    plan: CurePlan, module: nn.Module, examples: Examples, progress: Progress, schedule: Schedule | None = None
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """Flatten every layer of the plan, then train the copy to imitate the original on the examples.
 
@@ -84,7 +42,7 @@ def recover(
     that can't be changed, and for fewer than two batches of examples.
     """
     teacher, told = _teacher(plan, module, examples, progress)
-    schedule = Schedule()
+    schedule = schedule or Schedule()
     found = recovered(plan, module, examples, teacher=teacher, schedule=schedule, progress=progress)
     first, best = found.curve[0], found.best
     ended = f"stopped after {found.steps} steps" if found.steps < schedule.steps else f"{found.steps} steps"
@@ -96,8 +54,13 @@ def recover(
 
 
 def _teacher(plan: CurePlan, module: nn.Module, examples: Examples, progress: Progress) -> tuple[nn.Module, str]:
-    """What is imitated."""
-    return module, "the original's outputs"
+    """What is imitated: the original behind a flat-field correction, or as it is where none can be fitted."""
+    some = replace(examples, batches=examples.batches[:_CALIBRATED])
+    try:
+        corrected, _ = correct(plan, module, some, progress)
+    except (CalibrationError, NoGridError) as error:
+        return module, f"the original's outputs ({error})"
+    return corrected, "the original's corrected outputs"
 
 
 def recovered(
@@ -117,7 +80,7 @@ def recovered(
     """
     schedule = schedule or Schedule()
     student, _ = flatten(plan, more_taps(plan, module, examples), examples, unheard)
-    run = _Run(student, schedule)
+    run = Descent(student, schedule)
     with eval_mode(student), eval_mode(teacher or module):
         taught = lessons(teacher or module, examples, schedule.batch)
         run.resume()
@@ -137,122 +100,10 @@ def recovered(
 
 
 def more_taps(plan: CurePlan, module: nn.Module, examples: Examples) -> nn.Module:
-    """Copy a module, the kernels of its planned transposed convolutions grown to a multiple of the stride.
-
-    What may not be replaced (a module of somebody's own, a part of an exported program, a shared weight) keeps its
-    kernel.
-    """
+    """Copy a module, the kernels of its planned transposed convolutions grown to a multiple of the stride."""
     more = copied(module)
     for found in find(plan, more, examples):
-        kernel = grown_kernel(found.layer)
-        alone = sum(p is found.module.get_parameter("weight") for _, p in more.named_parameters(remove_duplicate=False))
-        if kernel != found.layer.kernel and found.path and alone == 1 and can_grow(found.module):
+        kernel = kernel_for(more, found.module, found.layer)
+        if kernel != found.layer.kernel:
             put(more, found.module, grown(found.module, kernel))
     return more
-
-
-class _Run:
-    """Everything that a step changes, and that a checkpoint therefore holds."""
-
-    def __init__(self, student: nn.Module, schedule: Schedule) -> None:
-        self.student, self.schedule = student, schedule
-        self.trained = {name: p for name, p in student.named_parameters() if p.is_floating_point()}
-        self.wanted = {name: p.requires_grad for name, p in self.trained.items()}
-        for parameter in self.trained.values():
-            parameter.requires_grad_(True)
-        self.adam = torch.optim.Adam(self.trained.values(), lr=schedule.rate, betas=(0.9, 0.99))
-        self.step, self.factor = 0, 1.0
-        self.curve: list[Look] = []
-        self.best = self._copy()
-        self.start = fingerprint(student.state_dict())
-
-    def _copy(self) -> dict[str, Tensor]:
-        return {name: parameter.detach().clone() for name, parameter in self.trained.items()}
-
-    def descend(self, taught: Lessons) -> None:
-        """Take one step."""
-        for group in self.adam.param_groups:
-            group["lr"] = self.factor * self.schedule.rate_at(self.step)
-        self.adam.zero_grad()
-        with torch.enable_grad():
-            loss = taught.loss(self.student, taught.drawn(self.schedule.seed, self.step))
-            loss.backward()
-        nn.utils.clip_grad_norm_(self.trained.values(), self.schedule.clip)
-        self.adam.step()
-        self.step += 1
-
-    @torch.no_grad()
-    def look(self, step: int, taught: Lessons) -> None:
-        """Look at the held-out examples; keep the state if it is the best."""
-        psnr = taught.held_out_psnr(self.student)
-        if not self.curve or psnr > max(look.psnr for look in self.curve):
-            self.best = self._copy()
-        self.curve.append(Look(step, psnr))
-
-    @torch.no_grad()
-    def calm(self) -> None:
-        """Where training ran away, go back to the best state, at half the rate."""
-        last = self.curve[-1].psnr
-        if math.isfinite(last) and last > self.curve[0].psnr - _ASTRAY:
-            return
-        self.factor /= 2
-        if self.factor < _LEAST:
-            raise ValueError("recovery runs away at any learning rate: see that the module is differentiable")
-        self.adam.state.clear()
-        for name, parameter in self.trained.items():
-            parameter.copy_(self.best[name])
-
-    def tired(self) -> bool:
-        """True after `patience` looks without a better one."""
-        values = [look.psnr for look in self.curve]
-        return len(values) - 1 - values.index(max(values)) >= self.schedule.patience
-
-    @torch.no_grad()
-    def finish(self) -> None:
-        """Leave the best state in the module, and every parameter as trainable as it was."""
-        for name, parameter in self.trained.items():
-            parameter.copy_(self.best[name])
-            parameter.requires_grad_(self.wanted[name])
-            parameter.grad = None
-
-    def save(self) -> None:
-        """Write the checkpoint, if one is wanted."""
-        if self.schedule.checkpoint is not None:
-            curve = [[look.step, look.psnr] for look in self.curve]
-            facts = {"step": self.step, "factor": self.factor, "curve": curve, **self._identity()}
-            save_state(self.schedule.checkpoint, self._tensors(), facts)
-
-    def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"now/{name}": p.detach() for name, p in self.trained.items()}
-        tensors |= {f"best/{name}": value for name, value in self.best.items()}
-        for name, parameter in self.trained.items():
-            for kind, value in self.adam.state[parameter].items():
-                tensors[f"adam/{kind}/{name}"] = torch.as_tensor(value)
-        return tensors
-
-    def _identity(self) -> dict[str, Any]:
-        """What a run must have in common with the one whose checkpoint it goes on from."""
-        s = self.schedule
-        settings = [s.steps, s.batch, s.rate, s.warm, s.look, s.patience, s.clip, s.seed]
-        return {"settings": settings, "start": self.start}
-
-    @torch.no_grad()
-    def resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
-        if self.schedule.checkpoint is None or not self.schedule.checkpoint.exists():
-            return
-        tensors, facts = load_state(self.schedule.checkpoint)
-        if {name: facts.get(name) for name in self._identity()} != self._identity():
-            raise ValueError(f"{self.schedule.checkpoint} is the checkpoint of another run: move it away to start anew")
-        self.step, self.factor = int(facts["step"]), float(facts["factor"])
-        self.curve = [Look(int(step), float(psnr)) for step, psnr in facts["curve"]]
-        for name, parameter in self.trained.items():
-            parameter.copy_(tensors[f"now/{name}"])
-            self.best[name].copy_(tensors[f"best/{name}"])
-        self._resume_adam(tensors)
-
-    def _resume_adam(self, tensors: Mapping[str, Tensor]) -> None:
-        for name, parameter in self.trained.items():
-            kinds = ("step", "exp_avg", "exp_avg_sq")
-            if f"adam/step/{name}" in tensors:  # a parameter that no loss reaches has no state
-                self.adam.state[parameter] = {kind: tensors[f"adam/{kind}/{name}"].clone() for kind in kinds}

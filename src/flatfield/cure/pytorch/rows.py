@@ -179,9 +179,7 @@ def _padding(pads: list[Event], conv: Event) -> tuple[Ints, str]:
     layers = [(pairs, mode) for pairs, mode in (*layers, (own, "zeros")) if any(map(any, pairs))]
     if len({mode for _, mode in layers}) > 1:
         raise NoRowError("it is padded in two ways")
-    total = [tuple(map(sum, zip(*axis, strict=True))) for axis in zip(*(p for p, _ in layers), strict=True)] or [
-        (0, 0)
-    ] * dims
+    total = [(sum(p[axis][0] for p, _ in layers), sum(p[axis][1] for p, _ in layers)) for axis in range(dims)]
     if any(before != after for before, after in total):
         raise NoRowError("it is padded more on one side than on the other")
     return tuple(before for before, _ in total), layers[0][1] if layers else "zeros"

@@ -16,9 +16,10 @@ from flatfield.cure.pytorch import METHODS
 from flatfield.cure.pytorch.flatten import baked
 from flatfield.cure.pytorch.found import grounded
 from flatfield.cure.pytorch.fuse import plan as fuse_plan
+from flatfield.cure.pytorch.recover import Schedule, recover
 from flatfield.cure.pytorch.subject import ModuleSubject
 from flatfield.cure.subject import Array
-from flatfield.cure.world import Slot
+from flatfield.cure.world import Recovery, Slot
 from flatfield.cure_report import CurePlan, How
 from flatfield.readers.visit import map_tensors
 from flatfield.targets import Opened
@@ -75,8 +76,14 @@ class ModuleWorld:
         """A module does not say which sizes it takes."""
         return None
 
-    def applied(self, plan: CurePlan, examples: Examples, progress: Progress) -> tuple[nn.Module, tuple[str, ...]]:
+    def applied(
+        self, plan: CurePlan, examples: Examples, progress: Progress, recovery: Recovery
+    ) -> tuple[nn.Module, tuple[str, ...]]:
         """Do what a plan says, on a copy."""
+        if recovery != Recovery():
+            steps = Schedule().steps if recovery.steps is None else recovery.steps
+            schedule = Schedule(steps=steps, checkpoint=recovery.checkpoint)
+            return recover(plan, self.opened.model, examples, progress, schedule)
         return METHODS[plan.how](plan, self.opened.model, examples, progress)
 
     def finished(self, model: nn.Module) -> nn.Module:

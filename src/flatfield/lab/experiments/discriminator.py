@@ -67,7 +67,11 @@ DISCRIMINATOR = Experiment(
     claim="A strided discriminator writes grids into a neutral generator.",
     measured=(
         Column("grid", "share", "networks in whose pictures the lattice statistic finds a period", share=True),
-        Column("locked", "grey levels", "rms of what the pictures have in common at each phase of 8 pixels"),
+        Column(
+            "locked",
+            "grey levels",
+            "rms of what the pictures have in common at each phase of 8 pixels, borders included",
+        ),
         Column("originals", "grey levels", "the same of as many photographs: chance"),
         Column("strength_2", "grey levels", "period 2, rms"),
         Column("strength_4", "grey levels", "period 4, rms"),

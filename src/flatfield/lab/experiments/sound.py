@@ -104,7 +104,7 @@ SOUND = Experiment(
     name="sound",
     claim="It holds in 1-D: deconvolutions hum, resize-convolutions don't.",
     measured=(
-        Column("tones", "dB of full scale", "what repeats every 16 samples under a steady spectrum"),
+        Column("tones", "dB of full scale", "what repeats every 16 samples under a steady spectrum; -200: nothing"),
         Column("loudest", "Hz", "the loudest of the tones"),
         Column("distance", "", "of log magnitudes of held-out sounds, in units of 80 dB"),
     ),

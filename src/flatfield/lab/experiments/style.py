@@ -85,7 +85,12 @@ STYLE = Experiment(
     claim="Not only GANs: style transfer shows grids with deconvolution, none with resize-convolution.",
     measured=(
         Column("grid", "grey levels", "rms on flat fields"),
-        Column("locked", "grey levels", "rms of what painted pictures have in common at each phase"),
+        Column(
+            "locked",
+            "grey levels",
+            "rms of what painted pictures have in common at each phase, borders included, where zero padding has a "
+            "phase of its own",
+        ),
         Column("style", "", "distance of Gram matrices from the texture's, relative to their power"),
         Column("content", "", "distance of deep features from the original's, relative to their power"),
     ),
