@@ -137,7 +137,9 @@ def chart(found: list[dict[str, Any]]) -> Any:
     ticks = base.mark_tick(thickness=3, size=22).encode(
         x="median(pooled):Q", y=altair.Y("way:N", sort=list(WAYS)), color=altair.value("#777777")
     )
-    control = altair.Chart(altair.InlineData(values=[{"floor": floor}])).mark_rule(strokeDash=[4, 3]).encode(x="floor:Q")
+    control = (
+        altair.Chart(altair.InlineData(values=[{"floor": floor}])).mark_rule(strokeDash=[4, 3]).encode(x="floor:Q")
+    )
     return altair.layer(points, ticks, control).properties(width=520, height=240)
 
 
