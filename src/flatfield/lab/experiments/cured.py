@@ -66,7 +66,8 @@ def finished(cell: Cell, place: Studio) -> nn.Module:
 def learnt_from(cell: Cell, place: Studio, scenes: Sequence[Picture]) -> Examples:
     """Draw inputs from pictures, or latent vectors: no labels, nothing that is measured on."""
     scale = place.bench.scale
-    draw = Draw(generator_of(cell.seed, "cured"), scale.batch * BATCHES)
+    batches = min(BATCHES, 2 * scale.steps)
+    draw = Draw(generator_of(cell.seed, "cured"), scale.batch * batches)
     inputs = place.family.inputs(Patches(scenes, scale.patch).sample(draw), 1 + cell.seed)
     return Examples([(batch,) for batch in inputs.split(scale.batch)], f"{len(inputs)} pictures")
 
