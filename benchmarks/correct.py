@@ -120,10 +120,10 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
-def chart(found: list[dict[str, Any]]) -> altair.LayerChart:
+def chart(found: list[dict[str, Any]]) -> altair.LayerChart | altair.FacetChart:
     drawn = [row for row in found if not row["network"].startswith("nearest")]
     floor = float(np.mean([r["pooled"] for r in found if r["network"].startswith("nearest") and r["way"] == "before"]))
-    base = altair.Chart(altair.Data(values=drawn))
+    base = altair.Chart(altair.InlineData(values=drawn))
     points = base.mark_circle(size=70, opacity=0.8).encode(
         x=altair.X(
             "pooled:Q",
@@ -137,7 +137,9 @@ def chart(found: list[dict[str, Any]]) -> altair.LayerChart:
     ticks = base.mark_tick(thickness=3, size=22).encode(
         x="median(pooled):Q", y=altair.Y("way:N", sort=list(WAYS)), color=altair.value("#777777")
     )
-    control = altair.Chart(altair.Data(values=[{"floor": floor}])).mark_rule(strokeDash=[4, 3]).encode(x="floor:Q")
+    control = (
+        altair.Chart(altair.InlineData(values=[{"floor": floor}])).mark_rule(strokeDash=[4, 3]).encode(x="floor:Q")
+    )
     return altair.layer(points, ticks, control).properties(width=520, height=240)
 
 
