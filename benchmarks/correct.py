@@ -120,7 +120,7 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
-def chart(found: list[dict[str, Any]]) -> Any:
+def chart(found: list[dict[str, Any]]) -> altair.LayerChart | altair.FacetChart:
     drawn = [row for row in found if not row["network"].startswith("nearest")]
     floor = float(np.mean([r["pooled"] for r in found if r["network"].startswith("nearest") and r["way"] == "before"]))
     base = altair.Chart(altair.InlineData(values=drawn))

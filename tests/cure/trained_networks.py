@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tests.fetching import CACHE, lock
@@ -13,39 +14,57 @@ from torch import Tensor, nn
 import flatfield
 from flatfield.lab.hardware import Hardware
 from flatfield.lab.models.autoencoder import Autoencoder
+from flatfield.lab.models.vocoder import Vocoder
 from flatfield.lab.patches import Patches, to_tensor
 from flatfield.lab.photographs import bundled
 from flatfield.lab.recipe import Recipe
+from flatfield.lab.sounds import TRAINING, WINDOW, Pieces, sounds
+from flatfield.lab.task import Task
 from flatfield.lab.tasks.reconstruction import Reconstruction
+from flatfield.lab.tasks.vocoding import Vocoding
 from flatfield.lab.train import train
 
+Painter = TypeVar("Painter", bound=nn.Module)
 STEPS, BATCH, WIDTH, STAGES = 500, 16, 32, 2
 PERIOD = 2**STAGES
-TRAINERS = ("train", "recipe", "draw", "patches", "photographs", "upsampling", "averaged",
-            "tasks/reconstruction", "models/autoencoder", "models/decoder")  # fmt: skip
+VOCODER_STEPS, VOCODER_STAGES = 250, 4
+TRAINERS = ("train", "recipe", "draw", "patches", "photographs", "sounds", "upsampling", "averaged",
+            "tasks/reconstruction", "tasks/vocoding", "models/autoencoder", "models/decoder", "models/vocoder")  # fmt: skip
 
 
 def trained(upsampler: str, seed: int) -> Autoencoder:
-    """Train one network, about five seconds of one core, or load it."""
-    kept = CACHE / "trained" / f"{upsampler}-{seed}-{_key()}.pt"
+    """Train an auto-encoder, about five seconds of one core, or load it."""
+    task = Reconstruction(Patches(list(bundled().training), 32), (upsampler,) * STAGES, WIDTH)
+    network = Autoencoder((upsampler,) * STAGES, WIDTH)
+    return _kept(f"{upsampler}-{seed}", network, task, STEPS, seed)
+
+
+def trained_vocoder(upsampler: str) -> Vocoder:
+    """Train a vocoder, about three seconds of one core, or load it: period 16."""
+    stages = (upsampler,) * VOCODER_STAGES
+    network = Vocoder(stages, WINDOW // 2 + 1, WIDTH)
+    return _kept(f"vocoder-{upsampler}", network, Vocoding(Pieces(sounds(TRAINING)), stages, WIDTH), VOCODER_STEPS, 0)
+
+
+def _kept(name: str, network: Painter, task: Task, steps: int, seed: int) -> Painter:
+    kept = CACHE / "trained" / f"{name}-{_key()}.pt"
     with lock("trained"):
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             threads = torch.get_num_threads()
             torch.set_num_threads(1)
-            task = Reconstruction(Patches(list(bundled().training), 32), (upsampler,) * STAGES, WIDTH)
-            found = train(task, Recipe(STEPS, BATCH, rate=6e-3), Hardware().fabric(), seed).networks["painter"]
+            with torch.enable_grad():
+                found = train(task, Recipe(steps, BATCH, rate=6e-3), Hardware().fabric(), seed).networks["painter"]
             torch.set_num_threads(threads)
             written = kept.with_suffix(".part")
             torch.save(found.state_dict(), written)
             written.rename(kept)
-    network = Autoencoder((upsampler,) * STAGES, WIDTH)
     network.load_state_dict(torch.load(kept, weights_only=True))
     return network.eval()
 
 
 def _key() -> str:
-    digest = hashlib.sha256(f"{torch.__version__} {STEPS} {BATCH} {WIDTH} {STAGES}".encode())
+    digest = hashlib.sha256(f"{torch.__version__} {STEPS} {BATCH} {WIDTH} {STAGES} {VOCODER_STEPS}".encode())
     for name in TRAINERS:
         digest.update(Path(flatfield.__file__).parent.joinpath("lab", f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]

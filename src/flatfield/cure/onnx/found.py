@@ -48,6 +48,8 @@ def grounded(plan: CurePlan, model: onnx.ModelProto, inputs: Sequence[Ints]) -> 
 
     `inputs` are the sizes of the graph's inputs, in order.
     """
+    if plan.how == "correct":  # stands behind the graph and changes no layer of it
+        return plan
     looked = _look(plan, Graph(model), inputs)
     steps = tuple(found.step for found in looked if isinstance(found, Found))
     return replace(plan, steps=steps, refused=(*plan.refused, *(f for f in looked if isinstance(f, Refusal))))
