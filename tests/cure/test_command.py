@@ -160,7 +160,6 @@ def test_examples_from_a_folder(run: Callable[..., Any], folder: Path) -> None:
     assert "batches of 36 crops of 1 pictures" in result.stdout
 
 
-@pytest.mark.parametrize("way", ["name", "link", "hard link", "state", "report"])
 def test_a_recovery_on_the_command_line(run: Callable[..., Any], folder: Path) -> None:
     arguments = ("nets:up", "--how", "recover", "-e", "x.npy", "--steps", "3", "--checkpoint", "state.safetensors")
     np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(24, 3, 8, 8)))
@@ -172,6 +171,7 @@ def test_a_recovery_on_the_command_line(run: Callable[..., Any], folder: Path) -
     assert files(folder) == {"x.npy", "out.pt2", "out.safetensors", "state.safetensors"}
 
 
+@pytest.mark.parametrize("way", ["name", "link", "hard link", "state", "report"])
 def test_it_is_never_written_over_the_original(way: str, run: Callable[..., Any], folder: Path) -> None:
     before = b"any model: it is refused before it is read"
     Path("model.pt2").write_bytes(before)
