@@ -1,7 +1,8 @@
 """Recovery over its steps, on small auto-encoders trained on photographs: the chart of docs/cure.md.
 
 `python -m benchmarks.recovery [FOLDER]` trains two auto-encoders (4/2 and 3/2), recovers them, and writes
-`recovery.json` (rows) and `recovery.svg` (chart) into docs/cure, about a minute of one core.
+`recovery.json` (rows) and `recovery.svg` (chart) into docs/cure, about a minute of one core. Rows that are there
+already are not measured again.
 """
 
 from __future__ import annotations
@@ -47,16 +48,19 @@ def quality(module: nn.Module, held_out: Tensor) -> float:
     return psnr(module(held_out), held_out)
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(file: Path) -> list[dict[str, Any]]:
     patches, held_out = Patches(bundled().training, 32), tiled(bundled().held_out, 32, 112)
     x = patches.sample(Draw(generator_of(5, "examples"), EXAMPLES))
     examples = Examples([(x[i : i + BATCH],) for i in range(0, len(x), BATCH)], "patches")
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = json.loads(file.read_text("utf-8")) if file.exists() else []
     for upsampler, told in (("deconv-4", "4/2"), ("deconv-3", "3/2, grown to 4/2")):
+        missing = [steps for steps in STEPS if not any((r["kernel"], r["steps"]) == (told, steps) for r in found)]
+        if not missing:
+            continue
         original = trained(patches, upsampler)
         asked = plan(read_module(original, (x[:1],)), "recover")
         base = quality(original, held_out)
-        for steps in STEPS:
+        for steps in missing:
             schedule = Schedule(steps=steps)
             plain = baked(recovered(asked, original, examples, schedule=schedule).module)
             probe = ModuleSubject(plain, (x[:1],)).probe()
@@ -65,6 +69,7 @@ def rows() -> list[dict[str, Any]]:
                 {"kernel": told, "steps": steps, "original": round(base, 2),
                  "lost": round(base - quality(plain, held_out), 3), "unevenness": probe.unevenness}
             )  # fmt: skip
+            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             print(found[-1], flush=True)
     return found
 
@@ -87,6 +92,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    found = rows()
-    (folder / "recovery.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found = rows(folder / "recovery.json")
     (folder / "recovery.svg").write_text(to_svg(chart(found)), encoding="utf-8")
