@@ -1,14 +1,15 @@
 """What fusing buys: the decoder of a diffusion auto-encoder in PyTorch, and published graphs in ONNX Runtime.
 
 `python -m benchmarks.fuse` prints tables. Time is the processor's on one thread, original and fused in turn, medians;
-memory is the most that a process of its own held, above that of the same process before it ran.
+memory is the most that a process of its own held while it ran, above what it held just before.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -59,15 +60,24 @@ def one(kind: str, size: int) -> None:
         module = fused(decoder()) if kind == "fused" else decoder()
         latent = torch.randn(1, 4, size, size, generator=torch.Generator().manual_seed(1))
         module(latent[..., :8, :8])
-        before, start = peak(), time.process_time()
+        before, start = settle(), time.process_time()
         result = module(latent)
         spent = time.process_time() - start
-        print(json.dumps({"seconds": spent, "peak": peak() - before, "mean": float(result.abs().mean())}))
+        print(json.dumps({"seconds": spent, "peak": held("VmHWM") - before, "mean": float(result.abs().mean())}))
 
 
-def peak() -> int:
-    """Bytes that this process held at the most."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def settle() -> int:
+    """Give what is free back to the system, forget the most that was held; bytes held now (Linux)."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return held("VmRSS")
+
+
+def held(what: str) -> int:
+    """Bytes that this process holds (VmRSS) or held at the most (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith(what)))
 
 
 def processes(size: int) -> bool:
