@@ -77,11 +77,12 @@ def panelled(
     """Set a chart in panels side by side, in the order of `panels`, each with scales of its own (y: unless shared)."""
     header = alt.Header(title=None, labelFontSize=13, labelPadding=4) if len(panels) > 1 else None
     column = alt.Column("family:N", sort=list(panels), header=header)
-    return (
+    facets: Drawable = (
         chart.facet(column=column, spacing=18)
         .resolve_scale(x="independent", y="shared" if rows_shared else "independent")
         .properties(description=description)
     )
+    return facets
 
 
 def _several(rows: Rows, key: str) -> list[str]:
