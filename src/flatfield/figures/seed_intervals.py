@@ -55,5 +55,5 @@ def seed_intervals(rows: Rows, title: str) -> Drawable:
     )
     height = _ROW * len(kinds) * max(1.0, 0.75 * len(groups))
     width = (_WIDTH - 110 - 25 * len(panels)) // len(panels)
-    layers = alt.layer(rule, point, data=alt.InlineData(values=list(rows))).properties(width=width, height=height)
+    layers: Any = alt.layer(rule, point, data=alt.InlineData(values=list(rows))).properties(width=width, height=height)
     return panelled(layers, panels, describe_intervals(rows, title), rows_shared=True)

@@ -71,16 +71,18 @@ def training_curves(rows: Rows, look: Look) -> Drawable:
     return panelled(chart, panels, describe_curves(rows, look))
 
 
-def panelled(chart: Any, panels: Sequence[str], description: str, *, rows_shared: bool = False) -> Drawable:
+def panelled(
+    chart: alt.Chart | alt.LayerChart, panels: Sequence[str], description: str, *, rows_shared: bool = False
+) -> Drawable:
     """Set a chart in panels side by side, in the order of `panels`, each with scales of its own (y: unless shared)."""
     header = alt.Header(title=None, labelFontSize=13, labelPadding=4) if len(panels) > 1 else None
     column = alt.Column("family:N", sort=list(panels), header=header)
-    panels_drawn: Drawable = (
+    facets: Drawable = (
         chart.facet(column=column, spacing=18)
         .resolve_scale(x="independent", y="shared" if rows_shared else "independent")
         .properties(description=description)
     )
-    return panels_drawn
+    return facets
 
 
 def _several(rows: Rows, key: str) -> list[str]:

@@ -41,12 +41,11 @@ def save_charts(experiment: Experiment, rows: pl.DataFrame, curves: pl.DataFrame
     saved = []
     for title, drawable, words in (*_intervals(experiment, rows), *_curves(experiment, curves)):
         stem = f"{experiment.name}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"
-        files = [folder / f"{stem}-{paper}.svg" for paper in ("light", "dark")]
-        for file, palette in zip(files, (LIGHT, DARK), strict=True):
+        light, dark = (folder / f"{stem}-{paper}.svg" for paper in ("light", "dark"))
+        for file, palette in ((light, LIGHT), (dark, DARK)):
             svg = to_svg(drawable, palette=palette)
             # thousandths of a pixel and less are half of the file
             file.write_text(re.sub(r"(\.\d\d)\d+", r"\1", svg), encoding="utf-8")
-        light, dark = files
         saved.append(Chart(light, dark, words))
     return saved
 
