@@ -13,8 +13,8 @@ from PIL import Image
 
 from flatfield.measure import plant, rows
 from flatfield.measure.bands import strips_of_bands
-from flatfield.measure.media import LIMIT, read_picture
-from flatfield.measure.rows import Settings, kind_of, measure_files
+from flatfield.measure.media import LIMIT, kind_of, read_picture
+from flatfield.measure.rows import Settings, measure_files
 from flatfield.measure.strips import cut
 
 BOARD = plant(np.random.default_rng(0).normal(128, 5, (3, 64, 64)), 2, 3.0).round().clip(0, 255).astype(np.uint8)
@@ -181,7 +181,7 @@ def test_a_map_does_not_change_the_row(tmp_path: Path) -> None:
 def test_many_large_pictures_are_measured_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [str(save(RGB, tmp_path / f"{i}.png")) for i in range(7)]
     together, held = measure_files(files), []
-    monkeypatch.setattr("flatfield.measure.rows.CHUNK", 3 * BOARD.size)
+    monkeypatch.setattr("flatfield.measure.rows.HELD", 3 * BOARD.size)
     real = rows.picture_rows
     monkeypatch.setattr(rows, "picture_rows", lambda names, *rest: held.append(len(names)) or real(names, *rest))
     assert [r.periods for r in measure_files(files)] == [r.periods for r in together]

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 from flatfield.measure.media import BATCHES, PICTURES, SOUNDS
 from flatfield.measure.rows import Row, Settings, measure_files
@@ -80,7 +81,19 @@ def executor(workers: int) -> ProcessPoolExecutor:
     """Start processes that each keep to one thread: the files are spread over the cores already."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=follow)
+
+
+def follow() -> None:
+    """End this process with the one that started it: killed, that one can't tell it to, and it would wait for ever."""
+    parent = parent_process()
+
+    def wait_for_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait_for_parent, daemon=True).start()
 
 
 def measure_folder(files: Iterable[str], settings: Settings, workers: int | None = None) -> Iterator[list[Row]]:

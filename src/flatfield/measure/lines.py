@@ -139,7 +139,8 @@ def axis_lines(strips: Strips, periods: tuple[int, ...], step: float, apart: boo
             around[:, ridge.lines] = np.moveaxis(bins[:, :, ridge.places], 1, 2) * back[..., None, None]
     if around is not None:
         around *= where.used[:, None, :]
-    shared = np.where(where.real[:, None, None], shared.real, shared) / where.count[:, None, None]
+    shared /= where.count[:, None, None]
+    shared.imag[:, where.real] = 0
     weight = signals.weight[:, None]
     steps = (COHERENT * signals.bare[:, None]) ** 2
     floor = (steps * (2 * step * where.sines) ** 2)[..., None, None] * np.eye(c)

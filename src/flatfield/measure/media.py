@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from os.path import splitext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,19 @@ class Picture:
         return len(self.bands[0]) * STRIP * self.size[0] * (self.size[1] + self.size[2])
 
 
+def kind_of(path: str) -> str:
+    """Say from the file's name what it holds; ValueError for an ending that can't be measured.
+
+    >>> kind_of("a/b.PNG"), kind_of("c.npz"), kind_of("d.flac")
+    ('picture', 'batch', 'sound')
+    """
+    ending = splitext(path)[1].lower()
+    for kind, endings in (("picture", PICTURES), ("batch", BATCHES), ("sound", SOUNDS)):
+        if ending in endings:
+            return kind
+    raise ValueError(f"ending {ending!r} is not measured: give {', '.join(PICTURES + BATCHES + SOUNDS)}")
+
+
 def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None) -> Picture:
     """Decode a picture of at most `limit` pixels; ValueError or OSError with the reason in one line for all others.
 
@@ -61,7 +74,7 @@ def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
     try:
-        with allowing(limit), Image.open(path) as image:
+        with opened(path, limit) as image:
             refuse(image.width * image.height, limit, f"{image.width} x {image.height} pixels")
             frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a phone's JPEG and its preview
             if frames > 1:
@@ -78,16 +91,16 @@ def read_picture(path: str | Path, limit: int = LIMIT, strips: int | None = None
         raise ValueError(f"it can't be decoded: {error}") from None
 
 
-@contextmanager
-def allowing(limit: int) -> Iterator[None]:
-    """Let Pillow open what `limit` pixels allow: it has a limit of its own, which a larger one moves meanwhile."""
+def opened(path: str | Path, limit: int) -> Image:
+    """Open a picture with Pillow, which has a limit of its own: a larger `limit` moves it meanwhile."""
     from PIL import Image  # noqa: PLC0415
 
     own = Image.MAX_IMAGE_PIXELS
-    if own is not None and limit > own:
-        Image.MAX_IMAGE_PIXELS = limit
+    if own is None or limit <= own:
+        return Image.open(path)
     try:
-        yield
+        Image.MAX_IMAGE_PIXELS = limit
+        return Image.open(path)
     finally:
         Image.MAX_IMAGE_PIXELS = own
 

@@ -63,11 +63,12 @@ def pooled(
     Rounding may push all pictures the same way: its covariance grows with N times the sum, not with the sum.
     """
     which, count, real, length = like
-    shared = sums.around @ sums.around.conj().swapaxes(-1, -2)
+    shared = sums.around @ sums.around.conj().swapaxes(-1, -2) / count[:, None, None]
+    shared.imag[real] = 0
     return Lines(
         which,
         sums.line[None],
-        (np.where(real[:, None, None], shared.real, shared) / count[:, None, None])[None],
+        shared[None],
         count,
         real,
         sums.pictures * sums.floor[None],

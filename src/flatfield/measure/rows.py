@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from math import isnan, lcm, sqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,10 @@ from flatfield.measure.jpeg import SMALLEST_BLOCKS, blocks_of
 from flatfield.measure.lattice import Lattice, check_size, lattice_of
 from flatfield.measure.lines import lines_of
 from flatfield.measure.media import (
-    BATCHES,
-    CHUNK,
     LARGE,
     LIMIT,
-    PICTURES,
-    SOUNDS,
     Picture,
+    kind_of,
     read_batch,
     read_picture,
     read_sound,
@@ -34,6 +30,7 @@ from flatfield.measure.sound import measure_tones
 from flatfield.measure.strips import Strips, cut
 
 Alike = dict[tuple[tuple[int, int, int], float], list[tuple[str, Picture]]]
+HELD = 3 << 20  # numbers of pictures kept until they are measured together: more no longer fit the cache
 STRIPS = 2  # of eight pixels along each axis of a large picture: as many pixels as 128 x 128 where it is 512 x 512
 
 
@@ -85,19 +82,6 @@ class Row:
     def plain(self) -> dict[str, Any]:
         """Give the row as plain values; tuples as lists."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-
-def kind_of(path: str) -> str:
-    """Say from the file's name what it holds; ValueError for an ending that can't be measured.
-
-    >>> kind_of("a/b.PNG"), kind_of("c.npz"), kind_of("d.flac")
-    ('picture', 'batch', 'sound')
-    """
-    ending = Path(path).suffix.lower()
-    for kind, endings in (("picture", PICTURES), ("batch", BATCHES), ("sound", SOUNDS)):
-        if ending in endings:
-            return kind
-    raise ValueError(f"ending {ending!r} is not measured: give {', '.join(PICTURES + BATCHES + SOUNDS)}")
 
 
 def lattice_rows(
@@ -159,6 +143,7 @@ def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) 
     rows = lattice_rows(files, "picture", lattice, settings, more)
     if settings.maps is not None:
         for row, picture in zip(rows, pictures, strict=True):
+            assert picture.pixels is not None  # pictures to be mapped are read whole
             write_map(settings.maps, row.file, picture.pixels, row.periods or settings.periods)
     return rows
 
@@ -234,7 +219,7 @@ def measured(order: list[str], settings: Settings) -> list[Row]:
                 rows[file] = batch_row(file, settings) if kind == "batch" else sound_row(file, settings)
         except (ValueError, OSError, MemoryError, ArithmeticError) as error:
             rows[file] = Row(file, error=reason(error))
-        if held > CHUNK:
+        if held > HELD:
             rows.update(rows_of(alike, settings))
             alike, held = {}, 0
     rows.update(rows_of(alike, settings))
