@@ -75,7 +75,7 @@ def generator() -> None:
     with torch.no_grad():
         latent = torch.randn(256, LATENT)
         painted = network(latent).numpy()
-        works = {"forward": lambda: network(latent)}
+        works: dict[str, Callable[[], object]] = {"forward": partial(network, latent)}
         works |= {str(p): partial(measure_lattice, painted, p) for p in ((2, 4, 8), tuple(range(2, 17)))}
         for work in works.values():
             work()

@@ -28,10 +28,9 @@ Painter = TypeVar("Painter", bound=nn.Module)
 STEPS, BATCH, WIDTH, STAGES = 500, 16, 32, 2
 PERIOD = 2**STAGES
 VOCODER_STEPS, VOCODER_STAGES = 250, 4
-TRAINERS = (
-    "train", "recipe", "draw", "patches", "photographs", "sounds", "upsampling", "averaged",
-    "tasks/reconstruction", "tasks/vocoding", "models/autoencoder", "models/decoder", "models/vocoder",
-)  # fmt: skip
+TRAINERS = ("train", "recipe", "draw", "patches", "photographs", "sounds", "upsampling", "averaged",
+            "tasks/reconstruction", "tasks/vocoding", "models/autoencoder", "models/decoder",
+            "models/vocoder")  # fmt: skip
 
 
 def trained(upsampler: str, seed: int) -> Autoencoder:
