@@ -106,8 +106,9 @@ class ProbeLayerReport:
 class GradientReport:
     """What a flat gradient at the output becomes at the input: the grid of saliency maps and discriminators.
 
-    `unevenness` is of the mean over `inputs` inputs (1: a flat field, exact), `variance_unevenness` of the variance
-    over them; `jittered` is what is left of the grid's rms after averaging over `shifts` shifts of the input.
+    `unevenness` is of the mean over `inputs` inputs (1: a flat field, exact), `variance_unevenness` of the variance.
+    `strength` is the rms of that mean relative to the gradient's, `chance` what so many inputs make of no mean at all.
+    `jittered` is what is left of the grid's rms after averaging over `shifts` shifts of the input.
     """
 
     unevenness: float
@@ -116,6 +117,8 @@ class GradientReport:
     variance_unevenness: float | None = None
     jittered: float | None = None
     shifts: int = 0
+    strength: float | None = None
+    chance: float | None = None
 
 
 @dataclass(frozen=True)

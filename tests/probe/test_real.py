@@ -48,7 +48,8 @@ def test_a_u_net_with_instance_normalisation_hides_its_grid_unless_statistics_ar
             assert not report.unhonoured
             frozen.append(report.unevenness or 0.0)
             unfrozen.append(probe_module(model, example, freeze=False).unevenness or 0.0)
-    # single draws of the weights lie between 0.86 and 0.98
+    # Not every draw of the weights lies above 0.9: these five give 0.867 to 0.976. So the median is held to it, and no
+    # draw may come near what statistics that are not frozen report.
     assert sorted(frozen)[2] > 0.9
-    assert min(frozen) > 0.8
+    assert min(frozen) > 0.85
     assert max(unfrozen) < 1e-3

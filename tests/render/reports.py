@@ -63,7 +63,7 @@ probed = st.builds(
 )  # fmt: skip
 gradients = st.builds(
     GradientReport, unevenness=st.floats(0, 1), period=axes, inputs=counts, variance_unevenness=levels,
-    jittered=levels, shifts=counts,
+    jittered=levels, shifts=counts, strength=levels, chance=levels,
 )  # fmt: skip
 probes = st.builds(
     ProbeReport, unevenness=levels, peak_to_peak=st.none() | numbers, period=axes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,8 @@ import numpy.typing as npt
 from flatfield.core.taps import Ints
 from flatfield.probe.patterns import moments
 from flatfield.probe.tile import Tile
-from flatfield.report import GradientReport
+from flatfield.probe.unhonoured import NoGridError, missed
+from flatfield.report import GradientReport, ProbeReport
 
 Array = npt.NDArray[np.float64]
 Gradient = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
@@ -97,7 +98,23 @@ def measured(leaf: Leaf, gradient_of: Gradient, count: int = INPUTS, seed: int =
     _refuse_nothing(tile)
     variance = Tile(stacked.var(axis=0))
     left = _left(*(Tile(np.concatenate(each).mean(axis=0)) for each in (moved, still)))
-    return GradientReport(tile.unevenness, tile.period, count, variance.unevenness, left, len(shifts))
+    power = float(np.mean(stacked**2))
+    strength, chance = (
+        float(np.sqrt(np.mean(part) / power)) for part in (tile.values**2, variance.values / len(stacked))
+    )
+    return GradientReport(tile.unevenness, tile.period, count, variance.unevenness, left, len(shifts), strength, chance)
+
+
+def with_gradient(found: ProbeReport | None, run: Callable[[], GradientReport]) -> ProbeReport | None:
+    """Add a run backwards to a report; one that fails is listed with the reason, and nothing is said of no grid."""
+    try:
+        gradient = run()
+    except NoGridError:
+        return found
+    except Exception as error:  # somebody's model, which may not have been made for gradients
+        found = found or ProbeReport()
+        return replace(found, missing=(*found.missing, missed("gradient", error)))
+    return replace(found or ProbeReport(), gradient=gradient)
 
 
 def _refuse_nothing(tile: Tile) -> None:

@@ -24,17 +24,24 @@ RULES: dict[str, Rule] = {
 
 
 def write_gradient(
-    into: Rewriting, nodes: Sequence[OnnxNode], output: str, leaf: str, *, opset: int, dtype: np.dtype[Any]
+    into: Rewriting,
+    nodes: Sequence[OnnxNode],
+    output: str,
+    leaf: str,
+    *,
+    opset: int,
+    dtype: np.dtype[Any],
+    flatten: bool = True,
 ) -> str:
     """Write the gradient of the sum of `output` at `leaf`; gives its name.
 
-    The first layer that it meets gets it flattened, as in PyTorch's probe. Raises `NoAdjointError` for an operator
-    without a rule, and where nothing leads from the leaf to the output.
+    The first layer that it meets gets it flattened, if asked, as in PyTorch's probe. Raises `NoAdjointError` for an
+    operator without a rule, and where nothing leads from the leaf to the output.
     """
     shape, forward = into.shapes[output], into.known[output]
     ones = into.constant(np.ones(shape, dtype))
     arrived = {output: Arriving(ones, tuple(1 if p > 0 else OTHER for p in forward))}
-    flat = False
+    flat = not flatten
     for node in reversed(nodes):
         found = [name for name in node.proto.output if name in arrived]
         if not found or not any(name in into.known for name in node.proto.input):

@@ -14,16 +14,19 @@ from flatfield.core import Interpolation
 from flatfield.core.taps import Ints
 from flatfield.probe.onnx_back import Arriving, Back, NoAdjointError, Rule
 from flatfield.probe.onnx_torus import Geometry, gathered, geometry, kernel_of, spread_out
-from flatfield.probe.period import Periods, after_downsampling, after_upsampling
+from flatfield.probe.period import Periods, after_downsampling, after_upsampling, together
 
 
-def _space(back: Back) -> Periods:
-    """Periods of the gradient along positions; of unknown ones the whole window."""
-    return tuple(p if p > 0 else n for p, n in zip(back.periods[2:], back.node.output_shape[2:], strict=True))
+def _space(back: Back, periods: Periods = ()) -> Periods:
+    """Periods of the gradient, or of what became of it, along positions; of unknown ones the whole window."""
+    shape = back.node.output_shape
+    return tuple(p if p > 0 else n for p, n in zip((periods or back.periods)[2:], shape[2:], strict=True))
 
 
-def _spread(back: Back, name: str, weight: str, at: Geometry, group: int, kernel: Ints) -> dict[int, Arriving]:
-    shape, outputs, space = back.node.output_shape, back.node.shape()[2:], _space(back)
+def _spread(
+    back: Back, name: str, weight: str, at: Geometry, group: int, kernel: Ints, periods: Periods = ()
+) -> dict[int, Arriving]:
+    shape, outputs, space = back.node.output_shape, back.node.shape()[2:], _space(back, periods)
 
     def run(wide: str) -> str:
         return back.add(
@@ -32,8 +35,7 @@ def _spread(back: Back, name: str, weight: str, at: Geometry, group: int, kernel
         )  # fmt: skip
 
     found = spread_out(back.into, name, shape, outputs, at, space, run)
-    periods = [after_upsampling(p, s) for p, s in zip(space, at.stride, strict=True)]
-    return back.to(0, found, (0, 0, *periods))
+    return back.to(0, found, (0, 0, *(after_upsampling(p, s) for p, s in zip(space, at.stride, strict=True))))
 
 
 def _gather(back: Back, weight: str, at: Geometry, group: int, kernel: Ints) -> dict[int, Arriving]:
@@ -90,6 +92,8 @@ def max_pool(back: Back) -> Mapping[int, Arriving]:
     node, kernel = back.node, kernel_of(back.node)
     at, outputs = geometry(node, kernel), back.node.output_shape[2:]
     wide = gathered(back.into, back.x(), node.shape(), outputs, at, node.space())
+    shape = node.output_shape
+    chosen = together(shape, [(shape, back.periods), (shape, back.into.known[node.proto.output[0]])])
     free, name = "", ""
     for tap in np.ndindex(*kernel):
         seen = wide
@@ -103,7 +107,7 @@ def max_pool(back: Back) -> Mapping[int, Arriving]:
         given = back.add("Where", here, back.gradient, back.number(0.0))
         weight = np.zeros(kernel)
         weight[tap] = 1.0
-        part = _spread(back, given, _each_channel(back, weight), at, node.shape()[1], kernel)[0]
+        part = _spread(back, given, _each_channel(back, weight), at, node.shape()[1], kernel, chosen)[0]
         name = back.add("Add", name, part.name) if name else part.name
     return back.to(0, name, part.periods)
 

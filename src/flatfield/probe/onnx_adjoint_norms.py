@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
-from flatfield.probe.onnx_back import Arriving, Back, NoAdjointError, Rule
+from flatfield.probe.onnx_back import Arriving, Back, Rule
 
 Mean = Callable[[str], str]
 
 
 def batch(back: Back) -> Mapping[int, Arriving]:
     """`BatchNormalization` in a file: a factor a channel."""
-    scale, _, _, variance = (back.node.numbers(place) for place in (1, 2, 3, 4))
-    if scale is None or variance is None:
-        raise NoAdjointError("BatchNormalization with numbers that are not in the file")
-    epsilon = float(back.node.attributes.get("epsilon", 1e-5))
-    factor = scale.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
-    shaped = factor.reshape(1, -1, *(1,) * (len(back.node.shape()) - 2))
-    return back.to(0, back.add("Mul", back.gradient, back.number(shaped)), back.periods)
+    epsilon = back.number(float(back.node.attributes.get("epsilon", 1e-5)))
+    factor = back.add("Div", back.x(1), back.add("Sqrt", back.add("Add", back.x(4), epsilon)))
+    shaped = back.shaped(factor, (1, -1, *(1,) * (len(back.node.shape()) - 2)))
+    return back.to(0, back.add("Mul", back.gradient, shaped), back.periods)
 
 
 def _centred(back: Back, mean: Mean, arriving: str) -> str:

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from flatfield.core.taps import Ints
 from flatfield.probe.gradient_grid import INPUTS, Gradient, Leaf, exact, measured
 from flatfield.probe.onnx_adjoint import write_gradient
+from flatfield.probe.onnx_adjoint_layers import FLATTENED
 from flatfield.probe.onnx_begin import FIELD, Begin
 from flatfield.probe.onnx_look import Look, settings
 from flatfield.probe.onnx_model import Session
-from flatfield.probe.onnx_node import OnnxNode
+from flatfield.probe.onnx_node import OnnxNode, Rewriting
 from flatfield.probe.onnx_norms import OVER_POSITIONS
 from flatfield.probe.onnx_rewrite import rewrite
 from flatfield.probe.period import OTHER, Periods
@@ -39,18 +40,22 @@ def onnx_gradient(look: Look, *, random_inputs: int = INPUTS, seed: int = 0) -> 
     leaf = Leaf(np.asarray(look.found[name]), source.axes, source.steps)
     operators = {proto.op_type for proto in look.model.proto.graph.node}
     if operators.isdisjoint((*_MAXIMA, *OVER_POSITIONS - {"LayerNormalization"})):
-        return exact(leaf, _Backwards(look, name, leaf, random=False).gradient())
-    return measured(leaf, _Backwards(look, name, leaf, random=True).gradient(), random_inputs, seed)
+        return exact(leaf, Backwards(look, name, leaf, random=False).gradient())
+    return measured(leaf, Backwards(look, name, leaf, random=True).gradient(), random_inputs, seed)
 
 
 @dataclass(frozen=True)
-class _Backwards:
-    """A graph with its gradient, on a flat field or, `random`, on whole toruses of anything."""
+class Backwards:
+    """A graph with its gradient, on a flat field or, `random`, on whole toruses of anything.
+
+    `flatten` makes the gradient flat at the last layer, whatever a fully connected head has made of it.
+    """
 
     look: Look
     name: str
     leaf: Leaf
     random: bool
+    flatten: bool = True
 
     def gradient(self) -> Gradient:
         """Write the graph once; every input is one run."""
@@ -69,17 +74,23 @@ class _Backwards:
         shapes, told = model.shapes_and(settings(model), begin.nodes(model), fields)
         written = rewrite(model, shapes, self._found(told), begin, {field: self._periods()}, strict=True)
         into = written.into
-        entry = next(iter(into.ledger.entries.values()), None)
-        if entry is not None:
-            raise ValueError(f"not honoured: {entry.name} ({entry.operator}): {entry.reason}")
+        nodes = [OnnxNode.of(begin.put(i, proto), into) for i, proto in enumerate(model.proto.graph.node)]
+        self._refuse_unhonoured(into, nodes)
         output = next((v.name for v in model.proto.graph.output if v.name in into.known), None)
         if output is None:
             raise ValueError("no output comes from the input")
-        nodes = [OnnxNode.of(begin.put(i, proto), into) for i, proto in enumerate(model.proto.graph.node)]
         kind = self.leaf.example.dtype
-        wanted = write_gradient(into, nodes, output, field, opset=model.opset, dtype=kind)
+        wanted = write_gradient(into, nodes, output, field, opset=model.opset, dtype=kind, flatten=self.flatten)
         off = {flag: np.array(False) for flag in written.flags}
         return model.run(into.nodes, into.constants, [wanted], {**fields, **off}), wanted
+
+    def _refuse_unhonoured(self, into: Rewriting, nodes: list[OnnxNode]) -> None:
+        """Refuse what is no layer of a torus, up to the last one: a head behind that may know every position."""
+        last = max((i for i, node in enumerate(nodes) if node.operator in FLATTENED), default=len(nodes))
+        before = {node.label for node in nodes[: last + 1]}
+        for entry in into.ledger.entries.values():
+            if entry.name in before:
+                raise ValueError(f"not honoured: {entry.name} ({entry.operator}): {entry.reason}")
 
     def _found(self, told: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, npt.NDArray[np.generic]]:
         """Numbers for the rewriting, without what normalisations saw in the example: they take their own statistics."""

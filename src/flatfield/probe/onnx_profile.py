@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from flatfield.probe.beyond import beyond
+from flatfield.probe.gradient_grid import with_gradient
 from flatfield.probe.onnx_attempt import Attempt
 from flatfield.probe.onnx_begin import begin
+from flatfield.probe.onnx_gradient import onnx_gradient
 from flatfield.probe.onnx_look import Look
 from flatfield.probe.onnx_model import Array, OnnxModel
 from flatfield.probe.onnx_torus import LAYERS
@@ -25,16 +28,15 @@ from flatfield.targets import Opened
 
 
 def probe_opened(opened: Opened, *, at: str = "", rate: float | None = None) -> ProbeReport | None:
-    """Probe an ONNX target on noise of the sizes it was read with; None where it has no grid to show.
+    """Probe an ONNX target on noise of the sizes it was read with, forwards (with ramp and stripes) and backwards.
 
-    With `at` that is no answer: raises `NoGridError`.
+    None where it has no grid to show; with `at` that is no answer: raises `NoGridError`.
     """
-    try:
-        return probe_onnx(Path(opened.model), opened.inputs, at=at, patterns=True, rate=rate)
-    except NoGridError:
-        if at:
-            raise
-        return None
+    look = look_at(Path(opened.model), opened.inputs, at)
+    found: ProbeReport | None = None
+    with contextlib.nullcontext() if at else contextlib.suppress(NoGridError):
+        found = _probed(look, at, patterns=True, rate=rate)
+    return with_gradient(found, lambda: onnx_gradient(look))
 
 
 def probe_onnx(
@@ -44,9 +46,8 @@ def probe_onnx(
 
     `inputs` are arrays, or shapes for noise, one for every input of the graph; `at` names the node at whose input
     the flat field begins ("input": the network's own). It runs at the size of the example; `patterns` adds a run with a
-    ramp and one with stripes. Raises `NoGridError` where
-    nothing flat reaches an output with positions, `UnknownLayerError` for a node that is no layer, `ValueError` for
-    inputs that do not fit.
+    ramp and one with stripes. Raises `NoGridError` where nothing flat reaches an output with positions,
+    `UnknownLayerError` for a node that is no layer, `NotFiniteError`, `ValueError` for inputs that do not fit.
 
     >>> import tempfile, onnx
     >>> from onnx import TensorProto, helper, numpy_helper
@@ -60,11 +61,19 @@ def probe_onnx(
     >>> report.period, round(report.unevenness, 4), report.layers[0].name
     ((2,), 0.3162, 'up')
     """
+    return _probed(look_at(path, inputs, at), at, patterns=patterns, rate=rate)
+
+
+def look_at(path: Path, inputs: Sequence[Any], at: str = "") -> Look:
+    """Load a file and run it once on its example input. Raises `UnknownLayerError`, `ValueError` for other inputs."""
     model = OnnxModel.load(path, inputs)
     layers = [n.name or n.output[0] for n in model.proto.graph.node if n.op_type in LAYERS]
     if at not in ("", "input", *layers):
         raise UnknownLayerError(at, layers)
-    look = Look.at(model, at)
+    return Look.at(model, at)
+
+
+def _probed(look: Look, at: str, *, patterns: bool, rate: float | None) -> ProbeReport:
     best = _settled(look, {"input": INPUT}.get(at, at))
     report = _profile(look, best, rate)
     if not patterns:

@@ -18,12 +18,13 @@ from flatfield.probe.beyond import Beyond, beyond
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.flat_field import whole_periods
 from flatfield.probe.gradient import probe_gradient
+from flatfield.probe.gradient_grid import with_gradient
 from flatfield.probe.passage import Passage, Subject, subject
 from flatfield.probe.peeling import Run, assembled, peel
 from flatfield.probe.period import Periods
 from flatfield.probe.plan import Plan
 from flatfield.probe.tile import Tile
-from flatfield.probe.unhonoured import NoGridError, UnknownLayerError, missed
+from flatfield.probe.unhonoured import NoGridError, UnknownLayerError
 from flatfield.report import ProbeReport
 from flatfield.targets import Opened
 
@@ -73,14 +74,7 @@ def probe_opened(opened: Opened, *, at: str = "", rate: float | None = None) -> 
     found: ProbeReport | None = None
     with contextlib.nullcontext() if at else contextlib.suppress(NoGridError):
         found = probe_module(opened.model, opened.inputs, keywords=opened.keywords, at=at, patterns=True, rate=rate)
-    try:
-        gradient = probe_gradient(opened.model, opened.inputs, keywords=opened.keywords)
-    except NoGridError:
-        return found
-    except Exception as error:  # somebody's model, which may not have been made for gradients
-        found = found or ProbeReport()
-        return replace(found, missing=(*found.missing, missed("gradient", error)))
-    return replace(found or ProbeReport(), gradient=gradient)
+    return with_gradient(found, lambda: probe_gradient(opened.model, opened.inputs, keywords=opened.keywords))
 
 
 def profile(

@@ -84,6 +84,9 @@ def _facts(probe: ProbeReport) -> list[tuple[str, str]]:
     if gradient is not None:
         period = times(gradient.period) if gradient.period else "1"
         facts.append(("a flat gradient at the output, at the input", f"{gradient.unevenness:.3f}, period {period}"))
+        if gradient.strength is not None and gradient.chance is not None:
+            share = f"{100 * gradient.strength:.0f}%, {100 * gradient.chance:.0f}% by chance"
+            facts.append((f"strength of its mean over {gradient.inputs} inputs", share))
         if gradient.variance_unevenness is not None:
             facts.append((f"of its variance over {gradient.inputs} inputs", f"{gradient.variance_unevenness:.3f}"))
         if gradient.jittered is not None:

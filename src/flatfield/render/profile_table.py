@@ -90,6 +90,8 @@ def _gradient(gradient: GradientReport) -> Text:
     told += _times(gradient.period)
     if gradient.inputs > 1:
         told += f" (mean over {gradient.inputs} random inputs"
+        if gradient.strength is not None and gradient.chance is not None:
+            told += f": {100 * gradient.strength:.0f}% of the gradient's rms, {100 * gradient.chance:.0f}% by chance"
         told += f"; of the variance {gradient.variance_unevenness:.3f})" if gradient.variance_unevenness else ")"
     if gradient.jittered is not None:
         told += f"; averaged over {gradient.shifts} shifts of the input {100 * gradient.jittered:.0f}% of it is left"
