@@ -86,12 +86,13 @@ def run_pytest(folder: Path, test: str, ini: str = "") -> str:
 
 def test_the_fixture_is_there_for_other_projects(tmp_path: Path) -> None:
     test = """
-    from torch import nn, ones
+    from torch import manual_seed, nn, ones
 
     def test_good(assert_flat):
         assert_flat(nn.Upsample(scale_factor=2), ones(1, 1, 4, 4))
 
     def test_bad(assert_flat):
+        manual_seed(0)  # one draw in fifteen is flat to -20 dB all the same
         assert_flat(nn.Sequential(nn.ConvTranspose1d(1, 1, 3, stride=2)), ones(1, 1, 4))
     """
     said = run_pytest(tmp_path, test, "flatfield_db = -20")
