@@ -16,6 +16,7 @@ from flatfield.cli.failure import one_line_errors, require_extra
 from flatfield.cli.output import Content, check_place, write_together
 from flatfield.cli.page import show_page
 from flatfield.cli.progress import progress_bars
+from flatfield.cure_report import CurePlan, CureReport
 from flatfield.readers.input_spec import InputSpec
 from flatfield.render import CURE_FORMATS, printable, render_cure, render_plan
 from flatfield.targets import open_model
@@ -77,28 +78,38 @@ def cure(
     Exit status: 0 written (or planned), 1 the plan changes nothing, 2 it can't be read, done or written.
     """
     with one_line_errors():
-        from flatfield.cure.curing import applied, as_examples, nothing_to_do, planned, recovery_of
+        from flatfield.cure.curing import applied, as_examples, planned, recovery_of
         from flatfield.cure.world import world_of
 
         form = check_paths(target, output, report, plan=plan, beside=checkpoint)
         world = world_of(open_model(target, [InputSpec.parse(text) for text in inputs or []]))
         recovery = recovery_of(how.value, steps, checkpoint)
         wanted = planned(world, how.value)
-        if plan or not wanted.steps:
-            show_page(render_plan(wanted))
-            if plan or output is None:
-                raise typer.Exit(0 if wanted.steps else 1)
-            typer.echo(f"flatfield: {printable(nothing_to_do(wanted))}; nothing is written", err=True)
-            raise typer.Exit(1)
+        if plan or output is None or not wanted.steps:
+            raise typer.Exit(show_plan(wanted, asked_for=plan))
         with progress_bars() as progress, foreign_errors(target):
             given = as_examples(load(examples, value_range, world, progress), world, how.value)
             cured = applied(world, wanted, given, keep_constraint=keep_constraint, recovery=recovery, progress=progress)
-            assert output is not None
             contents = contents_of(cured, output, world, progress)
-        show_page(render_cure(cured.report))
-        if report is not None:
-            contents[report] = CURE_FORMATS[form](cured.report)
-        write_together(contents)
+        deliver(cured.report, contents, report, form)
+
+
+def show_plan(plan: CurePlan, *, asked_for: bool) -> int:
+    """Show a plan that is not carried out: that was `asked_for`, or it changes nothing. Gives the exit status."""
+    from flatfield.cure.curing import nothing_to_do
+
+    show_page(render_plan(plan))
+    if not asked_for:
+        typer.echo(f"flatfield: {printable(nothing_to_do(plan))}; nothing is written", err=True)
+    return 0 if plan.steps else 1
+
+
+def deliver(told: CureReport, contents: dict[Path, Content], report: Path | None, form: str) -> None:
+    """Show a report, and write it with the model: all files or none."""
+    show_page(render_cure(told))
+    if report is not None:
+        contents[report] = CURE_FORMATS[form](told)
+    write_together(contents)
     typer.echo(f"written: {', '.join(printable(str(path)) for path in contents)}", err=True)
 
 

@@ -7,13 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flatfield.cli.cure import Inputs, PlanOnly, ReportPath, Target, check_paths, contents_of
+from flatfield.cli.cure import Inputs, PlanOnly, ReportPath, Target, check_paths, contents_of, deliver, show_plan
 from flatfield.cli.failure import one_line_errors
-from flatfield.cli.output import write_together
-from flatfield.cli.page import show_page
 from flatfield.cli.progress import progress_bars
 from flatfield.readers.input_spec import InputSpec
-from flatfield.render import CURE_FORMATS, printable, render_cure, render_plan
 from flatfield.targets import open_model
 
 
@@ -34,25 +31,15 @@ def fuse(
     Exit status: 0 written (or planned), 1 there is nothing to fuse, 2 it can't be read, done or written.
     """
     with one_line_errors():
-        from flatfield.cure.curing import nothing_to_do
         from flatfield.cure.fusing import done, planned
         from flatfield.cure.world import world_of
 
         form = check_paths(target, output, report, plan=plan)
         world = world_of(open_model(target, [InputSpec.parse(text) for text in inputs or []]))
         wanted = planned(world, back=back)
-        if plan or not wanted.steps:
-            show_page(render_plan(wanted))
-            if plan or output is None:
-                raise typer.Exit(0 if wanted.steps else 1)
-            typer.echo(f"flatfield: {printable(nothing_to_do(wanted))}; nothing is written", err=True)
-            raise typer.Exit(1)
+        if plan or output is None or not wanted.steps:
+            raise typer.Exit(show_plan(wanted, asked_for=plan))
         with progress_bars() as progress:
             fused = done(world, wanted, None, progress)
-            assert output is not None
             contents = contents_of(fused, output, world, progress)
-        show_page(render_cure(fused.report))
-        if report is not None:
-            contents[report] = CURE_FORMATS[form](fused.report)
-        write_together(contents)
-    typer.echo(f"written: {', '.join(printable(str(path)) for path in contents)}", err=True)
+        deliver(fused.report, contents, report, form)
