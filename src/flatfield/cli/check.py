@@ -15,9 +15,10 @@ from flatfield.checking import report_on, with_probe
 from flatfield.cli.failure import one_line_errors
 from flatfield.cli.output import write_whole
 from flatfield.cli.page import show_page
+from flatfield.cli.progress import waiting
 from flatfield.core import FLAT
 from flatfield.readers.input_spec import InputSpec
-from flatfield.render import FORMATS, render_terminal
+from flatfield.render import FORMATS, printable, render_terminal
 from flatfield.report import LEVELS, Report
 from flatfield.rules import RULES, Rule, find_rule
 from flatfield.targets import open_model
@@ -83,9 +84,12 @@ def check(
                 raise ValueError("-o, --format, --input and --at take one target: name one, such as example:deconv")
             raise typer.Exit(_check_examples(rules, fail_on, rate, probe=probe))
         specs = [InputSpec.parse(text) for text in inputs or []]
-        opened = open_model(target, specs, fake=fake)
-        report = report_on(opened.network, rate=rate, rules=rules)
-        report = with_probe(report, opened, at=at) if probe and not fake else report
+        with waiting(f"reading {printable(target)}"):
+            opened = open_model(target, specs, fake=fake)
+            report = report_on(opened.network, rate=rate, rules=rules)
+        if probe and not fake:
+            with waiting("running it on a flat field"):
+                report = with_probe(report, opened, at=at)
         deliver(report, output, form, every_layer=every_layer)
     raise typer.Exit(status(report, fail_on))
 
@@ -132,11 +136,12 @@ def status(report: Report, fail_on: FailOn) -> int:
 def _check_examples(rules: tuple[Rule, ...], fail_on: FailOn, rate: float | None, *, probe: bool) -> int:
     from flatfield import examples
 
-    names = examples.names()
-    opened = {name: open_model(f"example:{name}") for name in names}
-    reports = {name: report_on(model.network, rate=rate, rules=rules) for name, model in opened.items()}
-    if probe:
-        reports = {name: with_probe(report, opened[name]) for name, report in reports.items()}
+    reports: dict[str, Report] = {}
+    for name in examples.names():
+        with waiting(f"example:{name}"):
+            opened = open_model(f"example:{name}")
+            report = report_on(opened.network, rate=rate, rules=rules)
+            reports[name] = with_probe(report, opened) if probe else report
     hint = (
         "\nOne network in full: flatfield check example:NAME. Your own: flatfield check model.onnx, or "
         "flatfield check package.module:factory --input 1x3x64x64"

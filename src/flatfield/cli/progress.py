@@ -8,6 +8,15 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say what is under way while it takes; nothing where nobody looks."""
+    console = Console(stderr=True, quiet=not sys.stderr.isatty())
+    with console.status(Text(what)):
+        yield
 
 
 @contextlib.contextmanager

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from flatfield import __version__
 from flatfield.cli.failure import require_extra
 from flatfield.cli.output import check_writable, write_whole
+from flatfield.cli.progress import waiting
 from flatfield.render.html_results import Drawing, render_results
 
 if TYPE_CHECKING:
@@ -33,8 +31,7 @@ def open_survey(page: Path, settings: Settings) -> Survey:
 
 def write_page(survey: Survey, page: Path) -> None:
     """Read once more the few pictures that are shown, draw the charts, and write the page."""
-    console = Console(stderr=True, quiet=not sys.stderr.isatty())
-    with console.status("looking again at what the page shows"):
+    with waiting("looking again at what the page shows"):
         results = survey.results()
         charts = {name: drawing(chart) for name, chart in charts_of(results).items()}
         write_whole(page, render_results(results, charts, __version__))
