@@ -17,6 +17,8 @@ COMMAND = [sys.executable, "-m", "flatfield"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR", "NO_COLOR")}
 ENVIRONMENT |= {"OMP_NUM_THREADS": "1", "TERM": "xterm-256color"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: What is said while it takes and erased again: back to the line's start, or one line up, then "erase line".
+ERASED = re.compile(r"[^\n]*(?:\n\x1b\[\?25h\r\x1b\[1A\x1b\[2K|\r\x1b\[2K)|\x1b\[\?25[lh]")
 
 
 def run(*arguments: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -27,7 +29,7 @@ def run(*arguments: str, folder: Path, **more: str) -> subprocess.CompletedProce
 
 
 def on_terminal(*arguments: str, folder: Path, columns: int) -> tuple[int, list[str]]:
-    """Exit status and lines that the command writes to a terminal of that width."""
+    """Exit status and lines that stay on a terminal of that width when the command has ended."""
     pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
     import fcntl
     import termios
@@ -49,7 +51,7 @@ def on_terminal(*arguments: str, folder: Path, columns: int) -> tuple[int, list[
             written += part
         status = process.wait(timeout=120)
     os.close(ours)
-    return status, COLOUR.sub("", written.decode()).replace("\r\n", "\n").split("\n")
+    return status, ERASED.sub("", COLOUR.sub("", written.decode()).replace("\r\n", "\n")).split("\n")
 
 
 def test_a_report_from_an_empty_folder_and_back(tmp_path: Path) -> None:

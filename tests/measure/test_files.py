@@ -227,7 +227,7 @@ def test_sound_files(tmp_path: Path, ending: str) -> None:
 def test_maps_are_written_beside_each_other(tmp_path: Path) -> None:
     told = row(save(RGB, tmp_path / "a.png"), maps=str(tmp_path / "maps"))
     assert told.error is None
-    (written,) = (tmp_path / "maps").glob("*.png")
+    (written,) = (tmp_path / "maps").rglob("*.png")
     assert np.asarray(Image.open(written)).mean() == pytest.approx(30, rel=0.2)
 
 

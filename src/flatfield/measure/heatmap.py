@@ -59,13 +59,25 @@ def strength_map(
     return np.asarray(np.sqrt(total))
 
 
+def map_path(folder: str, file: str) -> Path:
+    """Place a file's map in the folder as the file lies among others: no two files share one.
+
+    >>> map_path("maps", "a/b.png").as_posix(), map_path("maps", "a_b.png").as_posix()
+    ('maps/a/b.png.png', 'maps/a_b.png.png')
+    >>> map_path("maps", "../b.png").as_posix()
+    'maps/up/b.png.png'
+    """
+    path = Path(file)
+    parts = ["up" if part == ".." else part for part in path.parts if part != path.anchor]
+    return Path(folder, *parts[:-1], f"{parts[-1]}.png")
+
+
 def write_map(folder: str, file: str, picture: ArrayLike, periods: tuple[int, ...]) -> None:
     """Write the heat map of one picture as a PNG under its own name: 10 levels of the map to one of lattice."""
     from PIL import Image  # noqa: PLC0415
 
     window = min(32, *np.shape(picture)[-2:])
     heat = np.clip(strength_map(picture, periods, window) * 10, 0, 255).round().astype(np.uint8)
-    name = "_".join(part for part in Path(file).parts if part not in ("/", "\\", "..", "."))
-    target = Path(folder) / f"{name}.png"
+    target = map_path(folder, file)
     target.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(heat).save(target)
