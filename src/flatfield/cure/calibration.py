@@ -194,7 +194,9 @@ def _check(natural: Sequence[Real], flats: Real | None, period: Ints) -> None:
             raise CalibrationError(f"a period of {by} does not fit outputs with {len(space)} spatial dimensions")
         if any(n < 2 * step for n, step in zip(space, period, strict=True) if step > 1):
             size = " x ".join(map(str, space))
-            raise CalibrationError(f"outputs of {size} show less than two periods of {by}: give larger examples")
+            raise CalibrationError(
+                f"outputs of {size} show less than two periods of {by}: give larger examples, or take flatten"
+            )
     if not all(np.isfinite(batch).all() for batch in [*natural, *([] if flats is None else [flats])]):
         raise CalibrationError("the outputs for the examples hold NaN or infinite values: mend the model first")
 
