@@ -98,7 +98,9 @@ def test_articles_lie_at_every_phase_each_of_them_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"plain", gzip.compress(b"short"), gzip.compress(struct.pack(">4I", *[7] * 4))]
+    "content",
+    [b"", b"plain", gzip.compress(b"short"), gzip.compress(struct.pack(">4I", *[7] * 4))],
+    ids=["empty", "plain", "short", "other"],  # gzip writes the time of day: two workers would not name them alike
 )
 def test_a_broken_idx_file_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
