@@ -196,7 +196,7 @@ def test_large_pictures_are_read_as_the_same_strips(tmp_path: Path, mode: str) -
     bands = [read_picture(file, strips=3).bands for file in files]
     for at, axis in enumerate((-1, -2)):
         whole = cut(large.transpose(0, 3, 1, 2), axis, 3)
-        strips = strips_of_bands([b[at] for b in bands], mode, (260, 200), axis, 3)
+        strips = strips_of_bands([b[at] for b in bands], (len(mode), 200, 260), axis, 3)
         assert np.array_equal(strips.values, whole.values)
         assert np.array_equal(strips.rows, whole.rows)
 

@@ -16,36 +16,49 @@ ONSET, SHARE, SHAPE = 1e-3, 1.5e-3, 0.65
 LEAST = 1e-300
 
 
-def cauchy(p: Real) -> Real:
+def added(values: Real, groups: NDArray[np.bool_] | None) -> tuple[Real, Real]:
+    """Add up (..., K), all of them or those of every group of the table (K, G); and how many these are.
+
+    >>> added(np.array([1.0, 2.0, 4.0]), np.array([[True, False], [True, True], [False, True]]))
+    (array([3., 6.]), array([2, 2]))
+    """
+    if groups is None:
+        return values.sum(axis=-1), np.array(values.shape[-1])
+    return values @ groups.astype(np.float64), groups.sum(axis=0)
+
+
+def cauchy(p: Real, groups: NDArray[np.bool_] | None = None) -> Real:
     """Combine probabilities (..., K) by the mean of Cauchy deviates: small when any one is, whatever their dependence.
 
-    Source: Liu and Xie 2020, doi 10.1080/01621459.2018.1554485. Two of 0.5 stay 0.5; one of 0.001 among two
-    gives nearly 0.002:
+    `groups` (K, G) combines those of every group for themselves: (..., G). Source: Liu and Xie 2020, doi
+    10.1080/01621459.2018.1554485. Two of 0.5 stay 0.5; one of 0.001 among two gives nearly 0.002:
 
     >>> cauchy(np.array([[0.5, 0.5], [0.001, 0.5]])).round(6)
     array([0.5  , 0.002])
     """
     bounded = np.clip(p, LEAST, 1 - 1e-9)
     deviate = np.where(bounded < 1e-9, 1 / (np.pi * bounded), np.tan((0.5 - bounded) * np.pi))
-    mean = deviate.mean(axis=-1)
+    total, count = added(deviate, groups)
+    mean = total / np.maximum(count, 1)
     with np.errstate(divide="ignore"):
         return np.asarray(np.where(mean > 1e8, 1 / (np.pi * np.maximum(mean, 1e-9)), 0.5 - np.arctan(mean) / np.pi))
 
 
-def fisher(p: Real) -> Real:
+def fisher(p: Real, groups: NDArray[np.bool_] | None = None) -> Real:
     """Combine independent probabilities (..., K) by their product (Fisher 1932): small when many are.
 
-    Two of 0.01 give q (1 - ln q) with q = 0.0001:
+    `groups` (K, G) as in `cauchy`. Two of 0.01 give q (1 - ln q) with q = 0.0001:
 
     >>> fisher(np.array([0.01, 0.01])).round(7)
     np.float64(0.001021)
     """
-    return np.asarray(gammaincc(p.shape[-1], -np.log(np.clip(p, LEAST, 1.0)).sum(axis=-1)))[()]
+    total, count = added(-np.log(np.clip(p, LEAST, 1.0)), groups)
+    return np.asarray(gammaincc(np.maximum(count, 1), total))[()]
 
 
-def either(p: Real) -> Real:
+def either(p: Real, groups: NDArray[np.bool_] | None = None) -> Real:
     """Combine (..., K) so that one strong line or many weak ones count: Cauchy's mean of both rules above."""
-    return cauchy(np.stack([cauchy(p), fisher(p)], axis=-1))
+    return cauchy(np.stack([cauchy(p, groups), fisher(p, groups)], axis=-1))
 
 
 def calibrated(p: Real) -> Real:

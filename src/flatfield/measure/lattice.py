@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from flatfield.measure.evidence import calibrated, cauchy, corrected, either
 from flatfield.measure.harmonics import PERIODS, checked
-from flatfield.measure.hotelling import covariance, line_test
+from flatfield.measure.hotelling import line_test
 from flatfield.measure.lines import Lines, find_lines
 
 Real = NDArray[np.float64]
@@ -78,26 +78,15 @@ def step_of(array: NDArray[np.generic], step: float | None) -> float:
 
 def strengths(lines: Lines, periods: tuple[int, ...]) -> Real:
     """Compute the rms (N, P) of every period's own component: the lines' power beyond their neighbourhood's."""
-    noise = np.einsum("ntcc->nt", covariance(lines)[0]).real / lines.line.shape[-1]
-    power = (np.abs(lines.line.astype(np.complex128)) ** 2).mean(axis=-1) - noise
-    power *= lines.gain**2
-    owner = np.array([h.period for h in lines.harmonics])
-    out = np.full((power.shape[0], len(periods)), np.nan)
-    for column, period in enumerate(periods):
-        if (owner == period).any():
-            out[:, column] = np.sqrt(np.maximum(power[:, owner == period].sum(axis=-1), 0.0))
-    return out
+    power = (np.abs(lines.line.astype(np.complex128)) ** 2).mean(axis=-1) - lines.noise
+    own = lines.of(periods)
+    return np.where(own.any(axis=0), np.sqrt(np.maximum((power * lines.gain**2) @ own, 0.0)), np.nan)
 
 
 def period_test(lines: Lines, periods: tuple[int, ...]) -> Real:
     """Combine the lines of every period into one calibrated probability (N, P); NaN where no line fits the picture."""
-    p = line_test(lines)
-    owner = np.array([h.period for h in lines.harmonics])
-    out = np.full((p.shape[0], len(periods)), np.nan)
-    for column, period in enumerate(periods):
-        if (owner == period).any():
-            out[:, column] = calibrated(either(p[:, owner == period]))
-    return out
+    own = lines.of(periods)
+    return np.where(own.any(axis=0), calibrated(either(line_test(lines), own)), np.nan)
 
 
 def measure_lattice(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,16 +57,32 @@ class Lines:
     length: tuple[int, ...]
     around: NDArray[np.complexfloating] | None = None
 
+    @property
+    def noise(self) -> Real:
+        """The mean power (N, T) of a channel at every line that its neighbourhood and rounding account for."""
+        power = np.einsum("ntcc->nt", self.shared).real + np.einsum("ntcc->nt", self.floor)
+        return np.asarray(power / self.line.shape[-1])
+
+    def of(self, periods: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Mark which lines belong to which of the periods: (T, P)."""
+        return np.equal.outer([h.period for h in self.harmonics], periods)
+
 
 def rising(spectrum: NDArray[np.complexfloating], length: int) -> Real:
     """Fit half the exponent (N,), within `RISE`, with which the power of a spectrum (N, C, F) follows |sin pi f|^2.
 
     The difference along the axis turns noise into a spectrum |sin pi f|^2 and most photographs into a flat one.
     """
-    sine = np.log(np.sin(np.pi * np.arange(1, spectrum.shape[-1]) / length))
-    sine -= sine.mean()
     power = (spectrum.real**2 + spectrum.imag**2).sum(axis=1)[:, 1:]
-    return np.asarray(np.clip(np.log(power + 1e-30) @ sine / (sine @ sine) / 2, *RISE))
+    return np.asarray(np.clip(np.log(power + 1e-30) @ slopes(power.shape[-1], length), *RISE))
+
+
+@lru_cache(maxsize=128)
+def slopes(count: int, length: int) -> Real:
+    """Give what the logarithms of the powers at bins 1 to `count` are multiplied with to fit that exponent."""
+    sine = np.log(np.sin(np.pi * np.arange(1, count + 1) / length))
+    sine -= sine.mean()
+    return np.asarray(sine / (sine @ sine) / 2)
 
 
 def products(bins: NDArray[np.complexfloating], vouch: Real) -> NDArray[np.complexfloating]:
@@ -110,11 +127,6 @@ def at_lines(waves: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[
     return np.moveaxis(line, -1, 1)
 
 
-def turns(h: Harmonic) -> bool:
-    """Say whether JPEG's rounding by turns puts something on this harmonic."""
-    return h.period == 2 or (h.period == 4 and h.axis == -1 and h.across == 0.0)
-
-
 def axis_lines(strips: Strips, periods: tuple[int, ...], step: float, apart: bool = False) -> Lines:
     """Compute the `Lines` of one axis; `apart`: with the bins themselves."""
     n, c, length = strips.values.shape[0], strips.values.shape[1], strips.values.shape[-1] - 1
@@ -145,7 +157,7 @@ def axis_lines(strips: Strips, periods: tuple[int, ...], step: float, apart: boo
     steps = (COHERENT * signals.bare[:, None]) ** 2
     floor = (steps * (2 * step * where.sines) ** 2)[..., None, None] * np.eye(c)
     if c == 3:
-        fine = (CHROMA * step * weight * 2 * where.sines * [turns(h) for h in where.which]) ** 2
+        fine = (CHROMA * step * weight * 2 * where.sines * where.turning) ** 2
         floor = floor + fine[..., None, None] * CHROMINANCE
     gain = np.sqrt(np.where(where.real, 1.0, 2.0)) / (weight * 2 * where.sines)
     return Lines(where.which, line, shared, where.count, where.real, floor, gain, signals.detail, (length,), around)

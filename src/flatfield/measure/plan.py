@@ -34,7 +34,8 @@ class Plan:
     """Where to look in a signal of `length` samples: the lines of one axis and, wave by wave across, their bins.
 
     `used` (T, K) marks which of the K places of a line hold a bin, `count` (T,) how many do; `sines` (T,) are
-    |sin pi f|; `real` (T,) marks lines at which a real signal's spectrum is real.
+    |sin pi f|; `real` (T,) marks lines at which a real signal's spectrum is real, `turning` (T,) those on which JPEG's
+    rounding by turns puts something.
     """
 
     which: tuple[Harmonic, ...]
@@ -43,6 +44,7 @@ class Plan:
     count: NDArray[np.int64]
     sines: NDArray[np.float64]
     real: NDArray[np.bool_]
+    turning: NDArray[np.bool_]
 
 
 def neighbours(along: float, across: float, period: int, length: int) -> list[int]:
@@ -91,7 +93,8 @@ def plan(periods: tuple[int, ...], axis: int, length: int, channels: int) -> Pla
     across = np.array([h.across for h in which])
     ridges = tuple(ridge(f, np.flatnonzero(across == f), along, bins, used, length) for f in np.unique(across).tolist())
     real = (along == 0.5) & np.isin(across, (0.0, 0.5))
-    return Plan(tuple(which), ridges, used, count, np.abs(np.sin(np.pi * along)), real)
+    turning = np.array([h.period == 2 or (h.period == 4 and axis == -1 and h.across == 0.0) for h in which], dtype=bool)
+    return Plan(tuple(which), ridges, used, count, np.abs(np.sin(np.pi * along)), real, turning)
 
 
 def ridge(

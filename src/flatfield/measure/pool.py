@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from flatfield.measure.evidence import fisher
 from flatfield.measure.harmonics import PERIODS, Harmonic, checked
-from flatfield.measure.hotelling import covariance
 from flatfield.measure.lattice import MIXED, Lattice, period_test, pictures_of, step_of, strengths
 from flatfield.measure.lines import Lines, find_lines
 
@@ -43,8 +42,7 @@ class Sums:
 def sums_of(lines: Lines) -> Sums:
     """Add up the lines of N pictures, each in units of its own noise, so that none outweighs the rest."""
     assert lines.around is not None  # whoever pools asks for it
-    noise = np.sqrt(np.einsum("ntcc->nt", covariance(lines)[0]).real / lines.line.shape[-1])
-    share = 1 / np.maximum(noise, 1e-30)
+    share = 1 / np.maximum(np.sqrt(lines.noise), 1e-30)
     return Sums(
         np.einsum("ntc,nt->tc", lines.line, share),
         np.einsum("ntck,nt->tck", lines.around, share),

@@ -117,13 +117,14 @@ def weigh(strips: Strips, across: tuple[float, ...], step: float) -> Signals:
     """
     waves, numbers = waves_across(across, strips.rows), strips.values
     few = max(FEW // max(numbers[0].size, 1), 1)
-    parts = [weigh_few(numbers[at : at + few], waves, step) for at in range(0, len(numbers), few)]
-    signals, *sums = zip(*parts, strict=True)
-    return Signals(np.concatenate(signals, axis=1), *(np.concatenate(each) for each in sums))
+    n, c, _, _, width = numbers.shape
+    out = np.zeros((waves.shape[1], n, c, width - 1), dtype=np.float32)
+    parts = [weigh_few(numbers[at : at + few], waves, step, out[:, at : at + few]) for at in range(0, n, few)]
+    return Signals(out, *(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
-def weigh_few(numbers: NDArray[np.generic], waves: Real, step: float) -> tuple[Real, Real, Real, Real]:
-    """Weigh the strips (N, C, S, 8, W) of a few pictures: the fields of their `Signals`."""
+def weigh_few(numbers: NDArray[np.generic], waves: Real, step: float, out: Real) -> tuple[Real, Real, Real]:
+    """Weigh the strips (N, C, S, 8, W) of a few pictures: add their waves to `out`, give the sums of `Signals`."""
     n, c, s, _, width = numbers.shape
     # strips first and their eight rows next: one long product each, and every wave in one piece
     values = numbers.transpose(2, 3, 0, 1, 4).astype(np.float32, order="C")
@@ -140,13 +141,26 @@ def weigh_few(numbers: NDArray[np.generic], waves: Real, step: float) -> tuple[R
     excess = np.maximum(rough / np.float32(max(STRIP * (UNDITHERED * step) ** 2, 1e-30)) - 1, 0)
     bare = weight * np.exp(-np.minimum(excess, 80))
     level = balanced(weight, trend)
+    add_differences(out, summed, level)
     return (
-        # the sum of differences, without a table of them
-        np.einsum("skncl,sncl->kncl", summed[..., 1:], level) - np.einsum("skncl,sncl->kncl", summed[..., :-1], level),
-        np.asarray(STRIP * level.sum(axis=(0, 2, 3), dtype=np.float64) / c),
-        np.asarray(STRIP * bare.sum(axis=(0, 2), dtype=np.float64)),
-        np.asarray(np.sqrt(1 / STRIP) / weight.mean(axis=(0, 2), dtype=np.float64)),
+        np.asarray(STRIP * level.sum(axis=-1).sum(axis=(0, 2), dtype=np.float64) / c),
+        np.asarray(STRIP * bare.sum(axis=-1).sum(axis=0, dtype=np.float64)),
+        np.asarray(np.sqrt(1 / STRIP) / weight.mean(axis=-1).mean(axis=0, dtype=np.float64)),
     )
+
+
+def add_differences(out: Real, summed: Real, level: Real) -> None:
+    """Difference waves (S, K, N, C, W) along, weigh them with `level` (S, N, C, W - 1), add all strips to `out`.
+
+    >>> out = np.zeros((1, 1, 1, 2))
+    >>> add_differences(out, np.array([0.0, 1.0, 4.0]).reshape(1, 1, 1, 1, 3), np.full((1, 1, 1, 2), 2.0))
+    >>> out.ravel()
+    array([2., 6.])
+    """
+    for wave, weight in zip(summed, level, strict=True):  # strip by strip: a table of all is no longer in the cache
+        difference = wave[..., 1:] - wave[..., :-1]
+        difference *= weight
+        out += difference
 
 
 def faint(numbers: NDArray[np.generic]) -> Real:
