@@ -183,10 +183,12 @@ def test_processes_give_the_same_rows(folder: Path) -> None:
 
 
 def test_patterns_and_folders_are_searched(folder: Path, tmp_path: Path) -> None:
-    assert len(list(find_files([str(folder)]))) == 41
+    files = list(find_files([str(folder)]))
+    assert len(files) == 41
     (tmp_path / "gone.png").symlink_to("nowhere.png")
     assert list(find_files([str(tmp_path)])) == [str(tmp_path / "gone.png")]
     assert len(list(find_files([str(folder / "**" / "*.png")]))) == 41
+    assert list(find_files([files[3], str(folder), files[5], files[3]])) == [files[3], *files[:3], *files[4:]]
     assert list(find_files([str(folder / "notes.txt")])) == [str(folder / "notes.txt")]
 
 

@@ -71,9 +71,26 @@ def test_a_kill_between_rename_and_removal_doubles_nothing(tmp_path: Path) -> No
     (part.parent / "part-000000009.writing").write_bytes(b"torn")
     again = Ledger(output, "same")
     assert again.done == {"a.png", "b.png"}
+    assert not list(again.parts.iterdir())
     again.add([Row("b.png"), Row("c.png")])
     again.finish()
     assert pl.read_parquet(output)["file"].to_list() == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 100])
+def test_rows_are_sorted_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr("flatfield.measure.ledger.BLOCK", block)
+    names = [f"{'é' * (i % 3)}{i * 7 % 20}.png" for i in range(20)]
+    output = tmp_path / "out [1]*" / "rows.parquet"
+    ledger = Ledger(output, "same")
+    for at in range(0, 20, 4):
+        ledger.add([Row(name, periods=(2,), p_value=0.25) for name in names[at : at + 4]])
+    assert Ledger(output, "same").earlier(0.5) == (20, 20, 0)
+    ledger.finish()
+    table = pl.read_parquet(output, glob=False)
+    assert table["file"].to_list() == sorted(names, key=str.encode)
+    assert set(table["p_value"]) == {0.25}
+    assert Ledger(output, "same").earlier(0.2) == (20, 0, 0)
 
 
 @pytest.mark.parametrize("ending", ["csv", "json"])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from itertools import chain
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
@@ -24,20 +25,32 @@ ENDINGS = PICTURES + BATCHES + SOUNDS
 def find_files(paths: Iterable[str]) -> Iterator[str]:
     """Give the files under paths, folders and glob patterns, in order; ValueError for a path that isn't there.
 
-    A file is given whatever its ending; in folders and patterns only what can be measured is looked for.
+    A file is given once, and whatever its ending; in folders and patterns only what can be measured is looked for.
     """
-    for path in paths:
-        if os.path.isfile(path):
-            yield path
-        elif os.path.isdir(path):
-            yield from walk(path)
-        elif glob.has_magic(path):
-            matches = sorted(glob.glob(path, recursive=True))
-            if not matches:
-                raise ValueError(f"{path} matches nothing: check the pattern")
-            yield from (m for m in matches if m.lower().endswith(ENDINGS) and os.path.isfile(m))
-        else:
-            raise ValueError(f"{path} is not there: give a file, a folder or a pattern")
+    every = list(dict.fromkeys(paths))
+    if len(every) == 1:
+        yield from files_under(every[0])
+        return
+    seen = set[str]()
+    for file in chain.from_iterable(files_under(path) for path in every):
+        if file not in seen:
+            seen.add(file)
+            yield file
+
+
+def files_under(path: str) -> Iterator[str]:
+    """Give the files of one path, folder or pattern; see `find_files`."""
+    if os.path.isfile(path):
+        yield path
+    elif os.path.isdir(path):
+        yield from walk(path)
+    elif glob.has_magic(path):
+        matches = sorted(glob.glob(path, recursive=True))
+        if not matches:
+            raise ValueError(f"{path} matches nothing: check the pattern")
+        yield from (m for m in matches if m.lower().endswith(ENDINGS) and os.path.isfile(m))
+    else:
+        raise ValueError(f"{path} is not there: give a file, a folder or a pattern")
 
 
 def walk(folder: str) -> Iterator[str]:

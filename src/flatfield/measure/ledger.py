@@ -2,7 +2,8 @@
 
 While a run goes on, rows lie in small Parquet files in `OUTPUT.parts`; each is written under another name, forced to
 the disk, and renamed, so that it is there whole or not at all. At the end they are put together, again under another
-name, and renamed to OUTPUT; only then the parts go. A run that finds OUTPUT or parts takes their files as done.
+name, and renamed to OUTPUT; only then the parts go. A run that finds OUTPUT or parts takes their files as done; parts
+that a killed run had put into OUTPUT go first.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ SCHEMA: dict[str, Any] = {
     "strengths": pl.List(pl.Float64),
 }
 TOLD = "flatfield.settings"
+BLOCK = 250_000  # rows sorted at a time: each takes about a kilobyte meanwhile
 
 
 def spelled(file: str) -> str:
@@ -52,6 +54,11 @@ def spelled(file: str) -> str:
 def frame(rows: Iterable[Row]) -> pl.DataFrame:
     """Make a table of rows."""
     return pl.DataFrame([row.plain() | {"file": spelled(row.file)} for row in rows], schema=SCHEMA)
+
+
+def scanned(paths: list[Path]) -> pl.LazyFrame:
+    """Scan tables, whatever signs their names hold."""
+    return pl.scan_parquet(paths, glob=False)
 
 
 def settle(temporary: Path, final: Path) -> None:
@@ -85,10 +92,11 @@ class Ledger:
         self.parts.mkdir(parents=True, exist_ok=True)
         for torn in self.parts.glob("*.writing"):
             torn.unlink()
-        self.done = set[str]()  # by earlier runs
-        for path in self.written():
+        for path in self.written()[:2]:  # the table and a part: those that follow were opened beside them
             self.same_settings(path)
-            self.done.update(pl.read_parquet(path, columns=["file"])["file"])
+        if self.output.exists():
+            self.remove_leftovers()
+        self.done = set(self.rows().select("file").collect()["file"])  # by earlier runs
         numbers = [int(path.stem.removeprefix("part-")) for path in self.parts.glob("part-*.parquet")]
         self.next = max(numbers, default=0) + 1
 
@@ -107,14 +115,23 @@ class Ledger:
         """Say whether a file was done before this run."""
         return spelled(file) in self.done
 
+    def remove_leftovers(self) -> None:
+        """Remove the parts that the finished table holds: a kill between rename and removal left them."""
+        held = set(scanned([self.output]).select("file").collect()["file"])
+        for part in self.parts.glob("part-*.parquet"):
+            if held.issuperset(scanned([part]).select("file").collect()["file"]):
+                part.unlink()
+
+    def rows(self) -> pl.LazyFrame:
+        """Give all rows that are written, each file once, in no order."""
+        written = self.written()
+        return scanned(written) if written else frame([]).lazy()
+
     def earlier(self, level: float) -> tuple[int, int, int]:
         """Count what earlier runs wrote: files with a grid, those of them at a p-value below `level`, and errors."""
-        tables = [pl.scan_parquet(path).select("file", "error", "periods", "p_value") for path in self.written()]
-        if not tables:
-            return 0, 0, 0
         grid = pl.col("periods").list.len() > 0
         which = {"grid": grid, "failing": grid & (pl.col("p_value") < level), "error": pl.col("error").is_not_null()}
-        counts = pl.concat(tables).unique("file").select(**{k: w.sum() for k, w in which.items()}).collect()
+        counts = self.rows().select(**{k: w.sum() for k, w in which.items()}).collect(engine="streaming")
         return counts["grid"][0], counts["failing"][0], counts["error"][0]
 
     def add(self, rows: list[Row]) -> None:
@@ -128,19 +145,28 @@ class Ledger:
         settle(temporary, final)
         self.next += 1
 
+    def ordered(self) -> pl.LazyFrame:
+        """Give all rows that are written, sorted by file, a block at a time: memory does not grow with their number."""
+        rows = self.rows()
+        names = rows.select("file").collect()["file"].sort()
+        blocks = []
+        for at in range(0, len(names), BLOCK):
+            inside = names[at : at + BLOCK]
+            blocks.append(self.parts / f"block-{at:012d}.writing")
+            between = pl.col("file").is_between(pl.lit(inside[0]), pl.lit(inside[-1]))
+            rows.filter(between).sort("file").sink_parquet(blocks[-1])
+        return scanned(blocks) if blocks else rows
+
     def finish(self) -> None:
         """Put all rows into the output, sorted by file, and remove the parts."""
-        tables = [pl.read_parquet(path) for path in self.written()]
-        table = pl.concat(tables) if tables else frame([])
-        # a kill between rename and removal leaves parts that the table already holds
-        table = table.unique("file", keep="first", maintain_order=True).sort("file")
+        table, ending = self.ordered(), self.output.suffix.lower()
         temporary = self.output.with_name(self.output.name + ".writing")
-        if self.output.suffix.lower() == ".parquet":
-            table.write_parquet(temporary, metadata={TOLD: self.told})
-        elif self.output.suffix.lower() == ".json":
-            table.write_json(temporary)
+        if ending == ".parquet":
+            table.sink_parquet(temporary, metadata={TOLD: self.told})
+        elif ending == ".json":
+            table.collect().write_json(temporary)
         else:
-            lists = [name for name, kind in table.schema.items() if isinstance(kind, pl.List)]
-            table.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(" ")).write_csv(temporary)
+            lists = [name for name, kind in SCHEMA.items() if isinstance(kind, pl.List)]
+            table.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(" ")).sink_csv(temporary)
         settle(temporary, self.output)
         shutil.rmtree(self.parts)

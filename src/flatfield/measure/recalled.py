@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polars as pl
-
 from flatfield.measure.cluster import row_of
-from flatfield.measure.ledger import Ledger
+from flatfield.measure.ledger import Ledger, scanned
 from flatfield.measure.rows import Row
 
 
 def recalled(ledger: Ledger) -> Iterator[Row]:
-    """Give the rows that a ledger holds, each file once, a table at a time."""
-    told = set[str]()
+    """Give the rows that a ledger holds, a table at a time."""
     for path in ledger.written():
-        for values in pl.read_parquet(path).iter_rows(named=True):
-            if values["file"] in told:
-                continue  # a kill between rename and removal leaves parts that the table already holds
-            told.add(values["file"])
+        for values in scanned([path]).collect().iter_rows(named=True):
             yield row_of(values)
