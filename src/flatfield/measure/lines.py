@@ -142,8 +142,8 @@ def axis_lines(strips: Strips, periods: tuple[int, ...], step: float, apart: boo
         at += len(waves)
         spectrum = rfft(waves[0]) if len(waves) == 1 else fft(waves[0] + 1j * waves[1])
         rise = rising(spectrum, length)[:, None]
-        level = (np.sin(np.pi * ridge.bins / length) ** rise).astype(np.float32)
-        bins = spectrum[:, :, ridge.bins] / level[:, None]
+        level = (np.sin(np.pi * ridge.bins / length) ** -rise).astype(np.float32)
+        bins = spectrum[:, :, ridge.bins] * level[:, None]
         back = where.sines[ridge.lines] ** rise  # (N, lines): to what the bins would be at the line's frequency
         line[:, ridge.lines] = at_lines(waves, ridge.table)
         shared[:, ridge.lines] = products(bins, ridge.vouch) * (back**2)[..., None, None]

@@ -31,7 +31,7 @@ from flatfield.measure.sound import measure_tones
 from flatfield.measure.strips import Strips, cut
 
 Alike = dict[tuple[tuple[int, int, int], float], list[tuple[str, Picture]]]
-HELD = 3 << 20  # numbers of pictures kept until they are measured together: more no longer fit the cache
+HELD = 6 << 20  # numbers of pictures kept until they are measured together: a piece of work of 512 x 512
 STRIPS = 2  # of eight pixels along each axis of a large picture: as many pixels as 128 x 128 where it is 512 x 512
 
 
