@@ -11,6 +11,7 @@ BENCHMARKS = (
     "benchmarks.coverage",
     "benchmarks.probe",
     "benchmarks.measure",
+    "benchmarks.measure_ledger",
     "benchmarks.nn",
     "benchmarks.correct",
     "benchmarks.recovery",
