@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from flatfield.cure.calibration import CalibrationError
+from flatfield.cure.colours import Colours
 from flatfield.cure.correction import Correction
 from flatfield.cure.examples import Examples, unheard
 from flatfield.cure.layout import layout_of
@@ -129,7 +130,7 @@ def test_other_types_are_kept(kind: int, degree: int) -> None:
     model = helper.make_model(body, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
     coefficients = np.array([[0.5, 0.25], [-0.5, -0.25]])[:, None, None, : degree + 1]
     one = np.ones((1, 1))
-    correction = Correction((2,), degree, np.zeros(1), one[None], -one, one, coefficients)
+    correction = Correction((2,), degree, Colours(np.zeros(1), one[None], -one, one), coefficients)
     append_correction(model, "y", correction, layout_of((0, 0, 2), 0), 17)
     x = np.random.default_rng(0).normal(size=(2, 1, 9)).astype(helper.tensor_dtype_to_np_dtype(kind))
     found = run(model, x)[0]
@@ -140,13 +141,11 @@ def test_other_types_are_kept(kind: int, degree: int) -> None:
 def test_a_second_correction_finds_other_names() -> None:
     x = pictures(2, 3)
     once, _ = correct(PLAN, graph(2, 3), Examples([(x,)], "noise"), unheard)
-    from flatfield.cure.correction import Correction
     from flatfield.cure.layout import layout_of
     from flatfield.cure.onnx.correct import append_correction
 
-    same = Correction(
-        (3, 3), 0, np.zeros(3), np.eye(3)[None], np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((9, 1, 3, 1))
-    )
+    colours = Colours(np.zeros(3), np.eye(3)[None], np.zeros((1, 3)), np.zeros((1, 3)))
+    same = Correction((3, 3), 0, colours, np.zeros((9, 1, 3, 1)))
     before = run(once, x)[0]
     append_correction(once, "y", same, layout_of((0, 0, 3, 3), 0), 17)
     onnx.checker.check_model(once, full_check=True)

@@ -9,7 +9,8 @@ import pytest
 
 from flatfield.core.taps import Ints
 from flatfield.cure.calibration import CalibrationError, calibrate
-from flatfield.cure.correction import Correction, Real, local_mean, phases
+from flatfield.cure.colours import Real
+from flatfield.cure.correction import Correction, local_mean, phases
 from flatfield.cure.correction_fit import fit_correction
 from flatfield.lab.patches import to_tensor
 from flatfield.lab.photographs import bundled

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from flatfield.core.taps import Ints
-from flatfield.cure.correction import Correction, count_terms
+from flatfield.cure.colours import Colours, count_terms
+from flatfield.cure.correction import Correction
 from flatfield.cure.pytorch.correct import correction_layer
 from flatfield.nn import FlatFieldCorrection
 
@@ -25,8 +26,9 @@ def drawn(period: Ints, channels: int, degree: int) -> Correction:
     members = channels // groups
     shape = (prod(period), groups, members, count_terms(members, degree))
     bound = np.ones((groups, members))
-    colour = rng.normal(size=(groups, members, members))
-    return Correction(period, degree, rng.normal(size=channels), colour, -bound, bound, rng.normal(size=shape))
+    matrix = rng.normal(size=(groups, members, members))
+    colours = Colours(rng.normal(size=channels), matrix, -bound, bound)
+    return Correction(period, degree, colours, rng.normal(size=shape))
 
 
 @pytest.mark.parametrize(("period", "degree"), list(product(PERIODS, (0, 1, 2))))

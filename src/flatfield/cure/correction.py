@@ -14,10 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flatfield.core.taps import Ints
-
-Real = npt.NDArray[np.float64]
-JOINT = 4
-"""Up to so many channels are corrected as functions of all of them; more, each as a function of its own mean."""
+from flatfield.cure.colours import Colours, Real
 
 
 @dataclass(frozen=True)
@@ -40,30 +37,25 @@ class FitStatistics:
 class Correction:
     """What to subtract from outputs (n, channels, *space), phase by phase.
 
-    `colour` (groups, members, members) turns a local mean less `centre` (channels,) into coordinates, cut off at `low`
-    and `high` (groups, members): colours outside of what was calibrated on are treated as the nearest one inside.
-    `coefficients` (phases, groups, members, terms) multiply 1, the coordinates, and the products of two. Groups: one of
-    all channels, or one for each channel where there are many. `degree` -1: nothing to correct.
+    `coefficients` (phases, groups, members, terms) multiply 1, the coordinates of the local colour, and the products of
+    two. `degree` -1: nothing to correct.
 
-    >>> flat = Correction((2,), 0, *(np.zeros(1),), *(np.ones((1, 1, 1)),), *(np.zeros((1, 1)),) * 2,
-    ...                   np.array([0.5, -0.5]).reshape(2, 1, 1, 1))
+    >>> colours = Colours(np.zeros(1), np.ones((1, 1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))
+    >>> flat = Correction((2,), 0, colours, np.array([0.5, -0.5]).reshape(2, 1, 1, 1))
     >>> flat.apply(np.array([[[2.0, 1.0, 2.0]]])).tolist()
     [[[1.5, 1.5, 1.5]]]
     """
 
     period: Ints
     degree: int
-    centre: Real
-    colour: Real
-    low: Real
-    high: Real
+    colours: Colours
     coefficients: Real
     statistics: FitStatistics = FitStatistics()
 
     @property
     def channels(self) -> int:
         """Channels of the outputs."""
-        return len(self.centre)
+        return len(self.colours.centre)
 
     def apply(self, outputs: npt.ArrayLike) -> Real:
         """Subtract the grid from outputs (n, channels, *space), in double precision; the reference for the layers."""
@@ -79,59 +71,11 @@ class Correction:
         if self.degree == 0:
             constant = self.coefficients[..., 0].reshape(prod(self.period), self.channels)
             return np.broadcast_to(np.moveaxis(constant[phase], -1, 0), outputs.shape).astype(np.float64)
-        terms = self.terms(local_mean(outputs, self.period))
+        terms = self.colours.terms(local_mean(outputs, self.period), self.degree)
         chosen = self.coefficients[phase.ravel()].reshape(*space, *self.coefficients.shape[1:])
         letters = "uvwxyz"[: len(space)]
         found = np.einsum(f"{letters}gck,ngk{letters}->ngc{letters}", chosen, terms)
         return np.asarray(found.reshape(outputs.shape))
-
-    def terms(self, means: Real) -> Real:
-        """Compute what the coefficients multiply, (n, groups, terms, *space), from local means."""
-        at = self.coordinates(means)
-        return terms(np.clip(at, _lift(self.low, at), _lift(self.high, at)), self.degree)
-
-    def coordinates(self, means: Real) -> Real:
-        """Compute the coordinates (n, groups, members, *space) of local means (n, channels, *space)."""
-        return coordinates(means, self.centre, self.colour)
-
-
-def coordinates(means: Real, centre: Real, colour: Real) -> Real:
-    """Turn means (n, channels, *space) into coordinates (n, groups, members, *space)."""
-    away = means - centre.reshape(-1, *(1,) * (means.ndim - 2))
-    grouped = away.reshape(len(means), *colour.shape[:2], *means.shape[2:])
-    return np.asarray(np.einsum("gij,ngj...->ngi...", colour, grouped))
-
-
-def _lift(bounds: Real, like: Real) -> Real:
-    return bounds.reshape(*bounds.shape, *(1,) * (like.ndim - 3))
-
-
-def pairs(members: int) -> list[tuple[int, int]]:
-    """List the products of degree 2: each coordinate with itself and those behind it.
-
-    >>> pairs(2)
-    [(0, 0), (0, 1), (1, 1)]
-    """
-    return [(i, j) for i in range(members) for j in range(i, members)]
-
-
-def count_terms(members: int, degree: int) -> int:
-    """Count the terms of a polynomial.
-
-    >>> [count_terms(3, degree) for degree in (0, 1, 2)]
-    [1, 4, 10]
-    """
-    return 1 + (members if degree > 0 else 0) + (len(pairs(members)) if degree > 1 else 0)
-
-
-def terms(at: Real, degree: int) -> Real:
-    """Compute 1, the coordinates and their products along the third axis of `at` (n, groups, members, *space)."""
-    parts = [np.ones_like(at[:, :, :1])]
-    if degree > 0:
-        parts.append(at)
-    if degree > 1:
-        parts += [at[:, :, i : i + 1] * at[:, :, j : j + 1] for i, j in pairs(at.shape[2])]
-    return np.concatenate(parts, axis=2)
 
 
 def local_mean(outputs: Real, period: Ints) -> Real:

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from flatfield.core.taps import Ints
-from flatfield.cure.calibration import Calibration, Normal
-from flatfield.cure.correction import Correction, FitStatistics, Real, count_terms
+from flatfield.cure.calibration import Calibration
+from flatfield.cure.colours import Real, count_terms
+from flatfield.cure.correction import Correction, FitStatistics
+from flatfield.cure.normal import Normal
 
 FOLDS = 8
 RIDGE = 1e-6
@@ -96,10 +98,10 @@ def _correction(
 ) -> Correction:
     c = calibration
     if coefficients is None or degree < 0:
-        turned = np.zeros((prod(c.period), *c.colour.shape[:2], 1))
+        turned = np.zeros((prod(c.period), *c.turn.shape[:2], 1))
     else:
         turned = np.einsum("gij,pgki->pgjk", c.turn, coefficients)
-    return Correction(c.period, degree, c.centre, c.colour, c.low, c.high, turned, statistics)
+    return Correction(c.period, degree, c.colours, turned, statistics)
 
 
 def _mean(values: Real) -> tuple[float, float]:
@@ -110,7 +112,7 @@ def try_degree(calibration: Calibration, way: int, degree: int, *, flats: bool) 
     """Fit to all groups but some, in turn, and measure on those: sum of squares before less sum of squares behind."""
     natural, flat = calibration.natural[way], calibration.flat if flats else None
     count = len(natural.gram)
-    width = count_terms(calibration.colour.shape[1], degree)
+    width = count_terms(calibration.colours.members, degree)
     gains = np.zeros((2, count))
     for fold in range(min(FOLDS, count)):
         out = range(fold, count, FOLDS)
@@ -130,7 +132,7 @@ def fit(calibration: Calibration, way: int, out: Sequence[int], degree: int, *, 
     photograph has much more power, hence noise, in the low ones. Where nothing is held out, noise is the larger of
     that over examples and that over places.
     """
-    members = calibration.colour.shape[1]
+    members = calibration.colours.members
     width = count_terms(members, degree)
     ways = [way] if out else range(len(calibration.natural))
     found = [_Solved.of(_weighted(calibration, w, out, flats=flats).within(width), calibration.period) for w in ways]

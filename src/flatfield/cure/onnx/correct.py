@@ -10,7 +10,8 @@ import onnx
 from onnx import inliner
 
 from flatfield.cure.calibration import CalibrationError, calibrate
-from flatfield.cure.correction import Correction, Real
+from flatfield.cure.colours import Real
+from flatfield.cure.correction import Correction
 from flatfield.cure.correction_fit import fit_correction
 from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.layout import Layout, notes_on

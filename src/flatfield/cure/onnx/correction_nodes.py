@@ -13,7 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from flatfield.core.taps import Ints
-from flatfield.cure.correction import Correction, pairs
+from flatfield.cure.colours import pairs
+from flatfield.cure.correction import Correction
 from flatfield.cure.layout import Layout
 
 LEAST_OPSET = 11
@@ -113,7 +114,7 @@ class CorrectionNodes:
         return self.add("Tile", [self.floats(tile), self._shape(self.ints(1, 1), tiles)])
 
     def _grid(self, x: str, space: str, tiles: str, period: str) -> str:
-        c, groups = self.correction, self.correction.colour.shape[0]
+        c, groups = self.correction, self.correction.colours.groups
         terms = c.coefficients.shape[-1] - 1
         at = self._terms(self._local_mean(x))
         at = self.add("Reshape", [at, self._shape(self.ints(0, groups * terms), space)])
@@ -145,13 +146,14 @@ class CorrectionNodes:
 
     def _terms(self, mean: str) -> str:
         """All terms but the 1, (batch, groups, terms, positions)."""
-        c = self.correction
-        groups, members = c.colour.shape[:2]
+        c = self.correction.colours
         away = self.add("Sub", [mean, self.floats(c.centre.reshape(-1, *(1,) * self.dims))])
-        at = self.add("MatMul", [self.floats(c.colour), self.add("Reshape", [away, self.ints(0, groups, members, -1)])])
+        at = self.add(
+            "MatMul", [self.floats(c.matrix), self.add("Reshape", [away, self.ints(0, c.groups, c.members, -1)])]
+        )
         at = self.add("Max", [self.add("Min", [at, self.floats(c.high[..., None])]), self.floats(c.low[..., None])])
-        if c.degree < 2:
+        if self.correction.degree < 2:
             return at
-        first, second = zip(*pairs(members), strict=True)
+        first, second = zip(*pairs(c.members), strict=True)
         chosen = [self.add("Gather", [at, self.ints(*which)], axis=2) for which in (first, second)]
         return self.add("Concat", [at, self.add("Mul", chosen)], axis=2)

@@ -13,7 +13,7 @@ from onnx import helper
 
 from flatfield.core.taps import Ints
 from flatfield.cure.calibration import CalibrationError
-from flatfield.cure.correction import Real
+from flatfield.cure.colours import Real
 from flatfield.cure.layout import Layout, layout_of
 from flatfield.probe.onnx_attempt import Attempt
 from flatfield.probe.onnx_begin import FIELD, begin

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from flatfield.cure.calibration import CalibrationError, calibrate
-from flatfield.cure.correction import Correction, Real
+from flatfield.cure.colours import Real
+from flatfield.cure.correction import Correction
 from flatfield.cure.correction_fit import fit_correction
 from flatfield.cure.examples import Examples, Progress
 from flatfield.cure.layout import Layout, layout_of, notes_on
@@ -46,7 +47,8 @@ def correction_layer(correction: Correction, like: nn.Module) -> FlatFieldCorrec
     """Make the layer that applies a correction, on a module's device and in single precision or its weights' own."""
     weight = next((p for p in like.parameters() if p.is_floating_point()), torch.zeros(()))
     kind = weight.dtype if weight.element_size() >= 4 else torch.float32
-    parts = (correction.centre, correction.colour, correction.low, correction.high, correction.coefficients)
+    seen = correction.colours
+    parts = (seen.centre, seen.matrix, seen.low, seen.high, correction.coefficients)
     tensors = [torch.tensor(part, dtype=kind, device=weight.device) for part in parts]
     return FlatFieldCorrection(correction.period, *tensors)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from flatfield.cure.correction import Real
+from flatfield.cure.colours import Real
 from flatfield.cure.layout import Layout
 from flatfield.cure.pytorch.corrected import arranged
 from flatfield.probe.attempts import settled_plan
