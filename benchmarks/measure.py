@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from flatfield.measure import measure_lattice
-from flatfield.measure.rows import Settings, measure_files
+from flatfield.measure.row import Settings
+from flatfield.measure.rows import measure_files
 
 KEPT, ROUNDS, PROCESSES = 128, 8, 8
 

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from flatfield.measure.ledger import TOLD, Ledger, frame
-from flatfield.measure.rows import Row
+from flatfield.measure.row import Row
 
 PART, PERIODS = 200, 15
 

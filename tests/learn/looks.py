@@ -21,7 +21,8 @@ from PIL import Image
 from flatfield.cli.results_page import charts_of, drawing
 from flatfield.learn import CHAPTERS, learn_page
 from flatfield.measure import plant
-from flatfield.measure.rows import Settings, measure_files
+from flatfield.measure.row import Settings
+from flatfield.measure.rows import measure_files
 from flatfield.measure.survey import Survey
 from flatfield.render.html import render_html
 from flatfield.render.html_results import render_results

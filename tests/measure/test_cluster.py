@@ -13,7 +13,8 @@ pytest.importorskip("ray.data", reason="the [ray] extra is not installed")
 
 from flatfield.measure import plant  # noqa: E402
 from flatfield.measure.cluster import measure_cluster  # noqa: E402
-from flatfield.measure.rows import Settings, measure_files  # noqa: E402
+from flatfield.measure.row import Settings  # noqa: E402
+from flatfield.measure.rows import measure_files  # noqa: E402
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own, about its future and its sockets

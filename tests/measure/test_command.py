@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from flatfield.cli.measure import measure, periods_of
 from flatfield.measure import plant
 from flatfield.measure.folder import find_files, measure_folder
-from flatfield.measure.rows import Settings, measure_files
+from flatfield.measure.row import Settings
+from flatfield.measure.rows import measure_files
 
 app = typer.Typer(pretty_exceptions_enable=False)
 app.command()(measure)

@@ -14,7 +14,8 @@ from PIL import Image
 from flatfield.measure import plant, rows
 from flatfield.measure.bands import strips_of_bands
 from flatfield.measure.media import LIMIT, kind_of, read_picture
-from flatfield.measure.rows import Settings, measure_files
+from flatfield.measure.row import Settings
+from flatfield.measure.rows import measure_files
 from flatfield.measure.strips import cut
 
 BOARD = plant(np.random.default_rng(0).normal(128, 5, (3, 64, 64)), 2, 3.0).round().clip(0, 255).astype(np.uint8)

@@ -14,13 +14,13 @@ import pytest
 pl = pytest.importorskip("polars")
 
 from flatfield.measure.ledger import Ledger  # noqa: E402
-from flatfield.measure.rows import Row  # noqa: E402
+from flatfield.measure.row import Row  # noqa: E402
 
 TOTAL = 400
 WRITER = """
 import sys
 from flatfield.measure.ledger import Ledger
-from flatfield.measure.rows import Row
+from flatfield.measure.row import Row
 ledger = Ledger(sys.argv[1], "same")
 names = [f"{i:04d}.png" for i in range(400)]
 for start in range(0, 400, 4):

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from flatfield.measure import measure_lattice
-from flatfield.measure.rows import Settings, measure_files
+from flatfield.measure.row import Settings
+from flatfield.measure.rows import measure_files
 
 
 def test_all_ten_have_the_periods_of_their_captions(samples: list[tuple[Path, tuple[int, ...]]]) -> None:

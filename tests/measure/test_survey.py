@@ -14,7 +14,8 @@ from flatfield.measure.exhibit import SIDE, exhibit, smaller, view_of
 from flatfield.measure.ledger import Ledger
 from flatfield.measure.pooled_spectrum import pooled_spectrum, sample_spectrum
 from flatfield.measure.recalled import recalled
-from flatfield.measure.rows import Row, Settings, measure_files
+from flatfield.measure.row import Row, Settings
+from flatfield.measure.rows import measure_files
 from flatfield.measure.survey import DRAWN, SHOWN, WORST, Survey
 
 SETTINGS = Settings(periods=(2, 4, 8))

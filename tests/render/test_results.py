@@ -14,7 +14,7 @@ pytest.importorskip("scipy", reason="the measure extra is not installed")
 from flatfield.measure.exhibit import Exhibit, view_of
 from flatfield.measure.pooled_spectrum import pooled_spectrum
 from flatfield.measure.results import Bin, Results
-from flatfield.measure.rows import Row, Settings
+from flatfield.measure.row import Row, Settings
 from flatfield.render import printable
 from flatfield.render.html_results import Drawing, glowing, render_results
 

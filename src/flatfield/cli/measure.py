@@ -18,7 +18,7 @@ from flatfield.cli.results_page import PAGES, open_survey, write_page
 
 if TYPE_CHECKING:
     from flatfield.measure.ledger import Ledger
-    from flatfield.measure.rows import Row, Settings
+    from flatfield.measure.row import Row, Settings
 
 NEVER = "never"
 
@@ -97,7 +97,7 @@ def level_of(text: str) -> float:
 
 def settings_of(periods: str, level: float | None, every_pixel: bool, limit: int, maps: Path | None) -> Settings:
     """Build the settings of a run from the options."""
-    from flatfield.measure.rows import Settings
+    from flatfield.measure.row import Settings
 
     wanted = periods_of(periods)
     if maps is not None and maps.exists() and not maps.is_dir():

@@ -14,7 +14,7 @@ from flatfield.render import printable
 
 if TYPE_CHECKING:
     from flatfield.measure.ledger import Ledger
-    from flatfield.measure.rows import Row
+    from flatfield.measure.row import Row
     from flatfield.measure.survey import Survey
 
 SHOWN = 40

@@ -14,7 +14,7 @@ from flatfield.render.html_results import Drawing, render_results
 if TYPE_CHECKING:
     from flatfield.figures.drawable import Drawable
     from flatfield.measure.results import Results
-    from flatfield.measure.rows import Settings
+    from flatfield.measure.row import Settings
     from flatfield.measure.survey import Survey
 
 PAGES = (".html", ".htm")

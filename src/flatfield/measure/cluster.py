@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flatfield.measure.rows import Row, Settings, measure_files
+from flatfield.measure.row import Row, Settings
+from flatfield.measure.rows import measure_files
 
 BLOCK = 32  # files: what a lost node makes Ray measure again, at most, for each of its processes
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from flatfield.measure.heatmap import strength_map
 from flatfield.measure.media import BATCHES, read_batch, read_picture
-from flatfield.measure.rows import Row, Settings, reason
+from flatfield.measure.row import Row, Settings
+from flatfield.measure.rows import reason
 
 SIDE = 256  # pixels that the longer side of what is shown has at most
 LOOKED_AT = 512  # pixels each way that are mapped of a large picture, from its middle

@@ -13,7 +13,8 @@ from multiprocessing import get_context, parent_process
 from threading import Thread
 
 from flatfield.measure.media import BATCHES, PICTURES, SOUNDS
-from flatfield.measure.rows import Row, Settings, measure_files
+from flatfield.measure.row import Row, Settings
+from flatfield.measure.rows import measure_files
 
 TOGETHER = 128  # files in one piece of work, at most
 LARGE = 32 << 20  # bytes in one piece of work, about: a folder of large files is spread over all cores, too

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from flatfield.measure.rows import Row
+from flatfield.measure.row import Row
 
 FORMATS = (".parquet", ".csv", ".json")
 SCHEMA: dict[str, Any] = {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from flatfield.measure.exhibit import middle, pixels_of
 from flatfield.measure.lattice import MIXED
-from flatfield.measure.rows import Settings
+from flatfield.measure.row import Settings
 from flatfield.measure.spectrum import Spectrum, average_spectrum
 
 SAMPLE = 128  # files that are read again

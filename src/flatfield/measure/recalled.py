@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flatfield.measure.cluster import row_of
 from flatfield.measure.ledger import Ledger, scanned
-from flatfield.measure.rows import Row
+from flatfield.measure.row import Row
 
 
 def recalled(ledger: Ledger) -> Iterator[Row]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatfield.measure.exhibit import Exhibit
-from flatfield.measure.rows import Row, Settings
+from flatfield.measure.row import Row, Settings
 from flatfield.measure.spectrum import Spectrum
 
 LEVELS = 2.0 ** (np.arange(-10, 17) / 2)

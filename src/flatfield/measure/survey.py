@@ -12,7 +12,8 @@ import numpy as np
 from flatfield.measure.exhibit import Exhibit, exhibit
 from flatfield.measure.pooled_spectrum import sample_spectrum
 from flatfield.measure.results import DECIBELS, LEVELS, Results, bins
-from flatfield.measure.rows import Row, Settings, measure_files
+from flatfield.measure.row import Row, Settings
+from flatfield.measure.rows import measure_files
 
 SHOWN = 40  # rows that are kept whole: the strongest, and as many that could not be read
 WORST = 6  # pictures that are shown

@@ -17,7 +17,7 @@ from flatfield.render.templates import pages
 if TYPE_CHECKING:
     from flatfield.measure.exhibit import Exhibit
     from flatfield.measure.results import Results
-    from flatfield.measure.rows import Row
+    from flatfield.measure.row import Row
     from flatfield.measure.spectrum import Peak, Spectrum
 
 _FEW_PEAKS = 8
