@@ -55,7 +55,7 @@ def with_probe(report: Report, opened: Opened, *, at: str = "") -> Report:
     Without ONNX Runtime an ONNX file is not run, and nothing is added. Raises `ValueError` where `at` names no layer
     that the flat field can begin at.
     """
-    home = "onnx_profile" if isinstance(opened.model, Path) else "profile"
+    home = "onnx.profile" if isinstance(opened.model, Path) else "profile"
     if isinstance(opened.model, Path) and importlib.util.find_spec("onnxruntime") is None:
         return report
     prober = importlib.import_module(f"flatfield.probe.{home}")

@@ -16,10 +16,10 @@ from torch import nn
 
 from flatfield.core import Convolution, TransposedConvolution, Window
 from flatfield.examples import load, names
-from flatfield.probe.onnx_model import OnnxModel
-from flatfield.probe.onnx_node import OnnxNode, Rewriting
-from flatfield.probe.onnx_profile import probe_onnx
-from flatfield.probe.onnx_torus import LAYERS
+from flatfield.probe.onnx.model import OnnxModel
+from flatfield.probe.onnx.node import OnnxNode, Rewriting
+from flatfield.probe.onnx.profile import probe_onnx
+from flatfield.probe.onnx.torus import LAYERS
 from flatfield.probe.profile import probe_module
 from flatfield.readers.onnx import read_onnx
 from flatfield.report import ProbeReport

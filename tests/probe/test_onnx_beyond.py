@@ -13,9 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from flatfield.probe.marks import Source
-from flatfield.probe.onnx_look import Look
-from flatfield.probe.onnx_model import OnnxModel
-from flatfield.probe.onnx_profile import probe_onnx
+from flatfield.probe.onnx.look import Look
+from flatfield.probe.onnx.model import OnnxModel
+from flatfield.probe.onnx.profile import probe_onnx
 from flatfield.probe.profile import probe_module
 from flatfield.report import ProbeReport
 

@@ -17,8 +17,8 @@ from flatfield.core import unevenness
 from flatfield.examples import load
 from flatfield.probe.gradient import probe_gradient
 from flatfield.probe.gradient_grid import Leaf
-from flatfield.probe.onnx_gradient import Backwards, onnx_gradient
-from flatfield.probe.onnx_profile import look_at
+from flatfield.probe.onnx.gradient import Backwards, onnx_gradient
+from flatfield.probe.onnx.profile import look_at
 from flatfield.render import render_text
 
 

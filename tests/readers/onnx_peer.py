@@ -11,8 +11,8 @@ import onnx
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
 
-from flatfield.readers.onnx_call import Tensor
-from flatfield.readers.onnx_walk import Scope, Walk
+from flatfield.readers.onnx.call import Tensor
+from flatfield.readers.onnx.walk import Scope, Walk
 
 Array = npt.NDArray[Any]
 

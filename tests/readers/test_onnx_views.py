@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from onnx import NodeProto
 
-from flatfield.readers.onnx_operators import LAYERS, NEUTRAL, VIEWS
+from flatfield.readers.onnx.operators import LAYERS, NEUTRAL, VIEWS
 
 from .onnx_models import ints, model, node, noise
 from .onnx_peer import assert_sizes_agree

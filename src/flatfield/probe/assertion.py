@@ -86,6 +86,6 @@ def _report(model: Any, inputs: Any, keywords: Mapping[str, Any] | None, at: str
 
 
 def _onnx(path: Path, inputs: Sequence[Any], at: str) -> ProbeReport:
-    from flatfield.probe.onnx_profile import probe_onnx  # noqa: PLC0415 - only for an ONNX file
+    from flatfield.probe.onnx.profile import probe_onnx  # noqa: PLC0415 - only for an ONNX file
 
     return probe_onnx(path, inputs, at=at)

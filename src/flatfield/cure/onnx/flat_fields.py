@@ -15,10 +15,10 @@ from flatfield.core.taps import Ints
 from flatfield.cure.calibration import CalibrationError
 from flatfield.cure.colours import Real
 from flatfield.cure.layout import Layout, layout_of
-from flatfield.probe.onnx_attempt import Attempt
-from flatfield.probe.onnx_begin import FIELD, begin
-from flatfield.probe.onnx_look import Look
-from flatfield.probe.onnx_model import Array, OnnxModel, Session
+from flatfield.probe.onnx.attempt import Attempt
+from flatfield.probe.onnx.begin import FIELD, begin
+from flatfield.probe.onnx.look import Look
+from flatfield.probe.onnx.model import Array, OnnxModel, Session
 from flatfield.probe.plan import FIRST, INPUT
 from flatfield.probe.unhonoured import NO_OUTPUT, NoGridError
 

@@ -14,7 +14,7 @@ import onnxruntime  # type: ignore[import-untyped]
 
 from flatfield.cure.subject import Array
 from flatfield.network import Network
-from flatfield.probe.onnx_profile import probe_onnx
+from flatfield.probe.onnx.profile import probe_onnx
 from flatfield.probe.unhonoured import NoGridError
 from flatfield.readers.onnx import read_onnx
 from flatfield.report import ProbeReport, UnreadReport
