@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -14,12 +16,21 @@ from flatfield.learn.charts import charts
 from flatfield.learn.hero import hero_pictures
 from flatfield.rules import RULES
 
+DARK_OR_LIGHT = re.compile(
+    r'<picture><source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)"><img src="([^"]+)"([^>]*)></picture>'
+)
+
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """List the rules' pages in the navigation: a page that stands nowhere in it is a warning, and an error here."""
     pages = [f"rules/{rule.code}.md" for rule in RULES]
     config.nav = [{"Rules": ["rules/index.md", *pages]} if "Rules" in entry else entry for entry in config.nav or []]
     return config
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Let pictures follow the site's switch, where a reader on GitHub sees what the system asks for."""
+    return DARK_OR_LIGHT.sub(r'<img src="\2#only-light"\3><img src="\1#only-dark"\3>', markdown)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
