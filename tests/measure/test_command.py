@@ -52,6 +52,14 @@ def test_a_folder_in_a_table(folder: Path) -> None:
     assert "no picture format" in text
 
 
+def test_names_are_no_markup(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "[red]torn[bold].png").write_bytes(b"no picture")
+    (tmp_path / "[red]whole[i].png").write_bytes((folder / "00.png").read_bytes())
+    told = "".join(run(tmp_path)[1].split())  # names are folded to the terminal's width
+    assert "[red]torn[bold].png" in told
+    assert "[red]whole[i].png" in told
+
+
 def test_exit_status(folder: Path, tmp_path: Path) -> None:
     assert run(folder / "02.png")[0] == 0
     assert run(folder / "00.png")[0] == 0

@@ -89,6 +89,7 @@ def broken(folder: Path) -> dict[Path, str]:
     np.save(folder / "object.npy", np.array([{}, "a"], dtype=object), allow_pickle=True)
     np.savez(folder / "object.npz", a=np.array([{}], dtype=object))
     np.save(folder / "line.npy", np.zeros(50))
+    np.save(folder / "none.npy", np.zeros((0, 3, 32, 32)))
     np.save(folder / "nan.npy", np.full((2, 3, 32, 32), np.nan))
     texts = {
         "empty.png": b"",
@@ -122,9 +123,10 @@ def broken(folder: Path) -> dict[Path, str]:
         "pages.tiff": "2 frames or pages",
         "small.png": "15 x 40 is too small",
         "float.tiff": "32-bit floats",
-        "object.npy": "Python objects",
-        "object.npz": "allow_pickle=False",
+        "object.npy": "Python objects are never loaded",
+        "object.npz": "Python objects are never loaded",
         "line.npy": "no batch of pictures",
+        "none.npy": "it holds no picture",
         "nan.npy": "NaN or infinite",
         "large.png": "12000 x 12000 pixels are more than the limit",
         "missing.png": "No such file",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flatfield.render import printable
 
@@ -75,7 +76,7 @@ def show(tally: Tally, *outputs: Path) -> None:
     for heading in ("file", "periods", "strength", "p-value", "JPEG grid"):
         table.add_column(heading, overflow="fold")
     for _, _, row in sorted(tally.worst, key=lambda item: (-item[0], -item[1])):
-        table.add_row(*cells(row))
+        table.add_row(*(Text(cell) for cell in cells(row)))
     if tally.worst:
         console.print(table)
     for row in tally.failed:

@@ -175,6 +175,10 @@ def read_batch(path: str | Path) -> Iterator[Picture]:
         arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
     except (EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"it can't be read: {error}") from None
+    except ValueError as error:  # numpy's words for a pickle, mapped and not
+        if "Python objects" in str(error) or "allow_pickle" in str(error):
+            raise ValueError("it is no array of numbers; Python objects are never loaded") from None
+        raise
     if not arrays:
         raise ValueError("the archive holds no array")
     for least in (2, 3):

@@ -75,6 +75,8 @@ def batch_row(file: str, settings: Settings) -> Row:
         assert piece.pixels is not None  # a batch is never read as strips
         pool.add(piece.pixels)
         shape, count = piece.size, count + len(piece.pixels)
+    if not count:
+        raise ValueError("it holds no picture")
     sizes = {"pictures": count, "channels": shape[0], "height": shape[1], "width": shape[2]}
     return lattice_rows([file], "batch", pool.lattice(), settings, [sizes])[0]
 
