@@ -54,7 +54,7 @@ def checked_sound(samples: ArrayLike) -> Real:
         raise ValueError(f"shape {array.shape} holds no samples")
     sound = array.reshape(-1, array.shape[-1]).astype(np.float64)
     if sound.shape[1] < SMALLEST:
-        raise ValueError(f"a sound of {array.shape[-1]} sample{'s' * (array.shape[-1] != 1)} is too short: give {SMALLEST} or more")
+        raise ValueError(f"a sound of {array.shape[-1]} samples is too short: give {SMALLEST} or more")
     if not np.isfinite(sound).all():
         raise ValueError("the sound holds NaN or infinite values: replace or cut them first")
     return sound / max(abs(int(np.iinfo(array.dtype).min)), 1) if array.dtype.kind == "i" else sound
