@@ -57,7 +57,7 @@ def measure(
         bool, typer.Option("--every-pixel", help="Look at all of large pictures, not at strips of them.")
     ] = False,
     limit: Annotated[
-        int, typer.Option(help="Refuse pictures of more pixels, and sounds of more samples.")
+        int, typer.Option(min=1, help="Refuse pictures of more pixels, and sounds of more samples.")
     ] = 100_000_000,
     workers: Annotated[int | None, typer.Option(help="Processes; all cores without it.", min=1)] = None,
     engine: Annotated[Engine, typer.Option(help="What spreads the work.")] = Engine.PROCESSES,

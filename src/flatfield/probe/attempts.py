@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from flatfield.core.taps import Ints
+from flatfield.probe.extent import refuse_less_than_a_period
 from flatfield.probe.first_pass import FirstPass
 from flatfield.probe.passage import Passage, Subject
 from flatfield.probe.plan import FIRST, INPUT, Plan
@@ -27,6 +28,8 @@ def settled_plan(subject: Subject, seen: FirstPass, plan: Plan) -> tuple[Plan, P
         chosen = replace(plan, start=start, size=size)
         try:
             passage = subject.run(chosen, seen)
+            if size:
+                refuse_less_than_a_period(passage.output, passage.periods)
         except NoGridError as error:
             failure = error
             continue

@@ -31,6 +31,13 @@ def extended(tensor: torch.Tensor, sides: Sequence[tuple[int, int]], periods: Pe
     return tensor
 
 
+def refuse_less_than_a_period(tensor: torch.Tensor, periods: Periods) -> None:
+    """Raise `WindowTooSmallError` for a window that shows less than one period: it would pass for flat."""
+    for n, period in zip(tensor.shape, periods, strict=True):
+        if period > n:
+            raise WindowTooSmallError(f"{n} positions of a signal with period {period}")
+
+
 def positions(n: int, before: int, after: int, period: int) -> torch.Tensor:
     """Where in a window of n positions the values at -before .. n + after - 1 are found.
 

@@ -88,7 +88,8 @@ def profile(
     def again(level: int) -> Run:
         nonlocal before
         before = whole.run(replace(plan, level=level), seen, before)
-        return Run(values_of(before), before.steps)
+        # cut as the first run is, whose periods are multiples of these: what is left is what an upsampler takes away
+        return Run(values_of(replace(before, periods=first.periods)), before.steps)
 
     report = assembled(run, peel(run, again), tile_of(first), start=first.start, ledger=first.ledger, rate=rate)
     if not patterns:

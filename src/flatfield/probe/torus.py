@@ -14,6 +14,7 @@ from torch._ops import OpOverload
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from flatfield.core.taps import Ints
+from flatfield.probe.extent import refuse_less_than_a_period
 from flatfield.probe.flat_field import flattened, patterned, tensor_unevenness, whole_periods
 from flatfield.probe.layer_kind import LAYERS, called, rank, shuffles, upsamples
 from flatfield.probe.patterns import periods_of
@@ -136,6 +137,8 @@ class Torus(Watching):
         before = tensor_unevenness(x, call.periods(x))
         result, periods = LAYERS[call.operator](call)
         first = result[0] if isinstance(result, tuple) else result
+        if self.plan.size and not self.plan.pattern:
+            refuse_less_than_a_period(first, periods)
         after = tensor_unevenness(first, periods) if drawing or max(periods) > 1 else 0.0
         if drawing:
             self.upsamplers += 1
