@@ -13,6 +13,7 @@ from PIL import Image
 
 from flatfield.measure import plant, rows
 from flatfield.measure.bands import strips_of_bands
+from flatfield.measure.heatmap import map_path
 from flatfield.measure.media import LIMIT, kind_of, read_picture
 from flatfield.measure.row import Settings
 from flatfield.measure.rows import measure_files
@@ -90,6 +91,13 @@ def broken(folder: Path) -> dict[Path, str]:
     np.savez(folder / "object.npz", a=np.array([{}], dtype=object))
     np.save(folder / "line.npy", np.zeros(50))
     np.save(folder / "none.npy", np.zeros((0, 3, 32, 32)))
+    np.savez_compressed(folder / "flipped.npz", x=np.asarray(RGB))
+    flipped = bytearray((folder / "flipped.npz").read_bytes())
+    flipped[134] ^= 0x55  # in the deflated stream: zlib has an error of its own
+    (folder / "flipped.npz").write_bytes(flipped)
+    header = bytearray((folder / "line.npy").read_bytes())
+    header[10] = 0
+    (folder / "header.npy").write_bytes(header)
     np.save(folder / "nan.npy", np.full((2, 3, 32, 32), np.nan))
     texts = {
         "empty.png": b"",
@@ -127,6 +135,8 @@ def broken(folder: Path) -> dict[Path, str]:
         "object.npz": "Python objects are never loaded",
         "line.npy": "no batch of pictures",
         "none.npy": "it holds no picture",
+        "flipped.npz": "it can't be decoded",
+        "header.npy": "",
         "nan.npy": "NaN or infinite",
         "large.png": "12000 x 12000 pixels are more than the limit",
         "missing.png": "No such file",
@@ -147,6 +157,28 @@ def test_what_is_broken_gets_a_row_and_the_rest_is_measured(tmp_path: Path) -> N
         assert "\n" not in told.error
         assert any(part in told.error for part in text.split("|")), (path.name, told.error)
     assert measured[-1].periods == (2,)
+
+
+def test_whole_numbers_are_grey_levels_up_to_255_and_of_16_bits_beyond(tmp_path: Path) -> None:
+    grid = plant(np.random.default_rng(0).normal(128, 6, (8, 1, 64, 64)), 4, 2.0).round()
+    np.save(tmp_path / "wide.npy", grid.astype(np.int64))
+    np.save(tmp_path / "sixteen.npy", (grid * 257).astype(np.uint16))
+    for told in measure_files([str(tmp_path / "wide.npy"), str(tmp_path / "sixteen.npy")]):
+        assert told.strength == pytest.approx(2.0, rel=0.15)
+
+
+def test_a_map_that_cannot_be_written_costs_its_own_row_only(tmp_path: Path) -> None:
+    files = [str(save(RGB, tmp_path / name)) for name in ("a.png", "b.png")]
+    (tmp_path / "maps").mkdir()
+    settings = Settings(maps=str(tmp_path / "maps"))
+    first = map_path(settings.maps, files[0])
+    first.parent.mkdir(parents=True, exist_ok=True)
+    first.mkdir()  # in its way
+    told = measure_files(files, settings)
+    assert told[0].error is not None
+    assert "its map can't be written" in told[0].error
+    assert told[1].error is None
+    assert [row.periods for row in told] == [(2,), (2,)]
 
 
 def test_the_limit_can_be_moved(tmp_path: Path) -> None:

@@ -105,6 +105,22 @@ def test_other_formats_hold_the_same_rows(tmp_path: Path, ending: str) -> None:
         Ledger(tmp_path / f"rows.{ending}", "same")
 
 
+def test_unknown_numbers_keep_their_place_in_csv(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "rows.csv", "same")
+    ledger.add([Row("a.png", p_values=(0.5, None, 0.25), strengths=(None, 1.0))])
+    ledger.finish()
+    table = pl.read_csv(tmp_path / "rows.csv")
+    assert (table["p_values"][0], table["strengths"][0]) == ("0.5 nan 0.25", "nan 1.0")
+
+
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.parquet").touch()
+    (tmp_path / "folder.parquet").mkdir()
+    for name in ("empty.parquet", "folder.parquet"):
+        with pytest.raises(ValueError, match=rf"{name} is there and holds no rows: move it away"):
+            Ledger(tmp_path / name, "same")
+
+
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     Ledger(tmp_path / "rows.parquet", "periods=(2,)").add([Row("a.png")])
     with pytest.raises(ValueError, match=r"was measured with periods=\(2,\), not periods=\(4,\)"):

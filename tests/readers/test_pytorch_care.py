@@ -223,3 +223,32 @@ def test_recurrent_layers_keep_positions(kind: Any) -> None:
 
     network = read(Recurrent(), noise(1, 4, 12))
     assert [(layer.name, layer.inputs) for layer in network.layers] == [("before", ()), ("up", ("before",))]
+
+
+class Counting(nn.Module):
+    """It counts its runs, and makes a buffer at the first one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(1, 1, 4, 2, 1)
+        self.register_buffer("runs", torch.zeros(()))
+        self.register_buffer("later", None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.runs += 1
+        self.later = torch.ones(1)
+        return self.up(x)
+
+
+@pytest.mark.parametrize("fake", [False, True])
+def test_buffers_are_put_back(fake: bool) -> None:
+    module = Counting()
+    before = sorted(module.state_dict())
+    read_module(module, (torch.zeros(1, 1, 4, 4),), fake=fake)
+    assert module.runs == 0
+    assert sorted(module.state_dict()) == before
+
+
+def test_what_is_no_module_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"a type is no nn\.Module"):
+        read_module(nn.Conv2d, (torch.zeros(1, 1, 4, 4),))  # type: ignore[arg-type]

@@ -98,7 +98,10 @@ def test_the_names_of_the_layers_never_give_way(width: int) -> None:
 
 def test_nothing_found_is_said_in_a_line() -> None:
     assert render_text(Report("m")).splitlines()[-1] == "No layer draws a grid."
-    assert "No understood layer draws a grid." in render_text(dataclasses.replace(one("x"), findings=()))
+    quiet = dataclasses.replace(one("x"), findings=())
+    assert "No understood layer draws a grid." in render_text(dataclasses.replace(quiet, probe=None))
+    assert quiet.probe is not None
+    assert "No rule names a layer, but on a flat field the output is uneven." in render_text(quiet)
 
 
 def test_notes_are_gathered_where_there_are_many() -> None:

@@ -106,8 +106,11 @@ class Ledger:
         return first + sorted(self.parts.glob("part-*.parquet"))
 
     def same_settings(self, path: Path) -> None:
-        """Raise ValueError when a table was measured with other settings."""
-        told = pl.read_parquet_metadata(path).get(TOLD)
+        """Raise ValueError when a table was measured with other settings, or is none."""
+        try:
+            told = pl.read_parquet_metadata(path).get(TOLD)
+        except (pl.exceptions.PolarsError, OSError):
+            raise ValueError(f"{path} is there and holds no rows: move it away, or give -o another name") from None
         if told != self.told:
             raise ValueError(f"{path} was measured with {told}, not {self.told}: give -o another name")
 
@@ -167,6 +170,8 @@ class Ledger:
             table.collect().write_json(temporary)
         else:
             lists = [name for name, kind in SCHEMA.items() if isinstance(kind, pl.List)]
-            table.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(" ")).sink_csv(temporary)
+            # a number that is not known keeps its place
+            spelled_out = pl.col(lists).cast(pl.List(pl.String)).list.eval(pl.element().fill_null("nan")).list.join(" ")
+            table.with_columns(spelled_out).sink_csv(temporary)
         settle(temporary, self.output)
         shutil.rmtree(self.parts)

@@ -151,10 +151,18 @@ def arranged(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def grey_levels(array: NDArray[np.generic]) -> tuple[float, float]:
-    """Guess factor and offset that bring an array's numbers to 0..255: floats within 0..1 and -1..1 are scaled."""
-    if array.dtype.kind != "f":
-        return (255.0 if array.dtype.kind == "b" else 1 / 257 if array.dtype.itemsize > 1 else 1.0), 0.0
+    """Guess factor and offset that bring an array's numbers to 0..255.
+
+    Floats within 0..1 and -1..1 are scaled, and whole numbers beyond 255: those are taken for 16 bits.
+
+    >>> [grey_levels(np.array([0, high])) for high in (255, 65535)] == [(1.0, 0.0), (1 / 257, 0.0)]
+    True
+    """
+    if array.dtype.kind == "b":
+        return 255.0, 0.0
     low, high = float(array.min(initial=0)), float(array.max(initial=0))
+    if array.dtype.kind != "f":
+        return (1.0 if array.dtype.itemsize == 1 or max(high, -low) <= 255 else 1 / 257), 0.0
     if low >= -1.001 and high <= 1.001:
         return (255.0, 0.0) if low >= 0 else (127.5, 127.5)
     return 1.0, 0.0

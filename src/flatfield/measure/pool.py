@@ -59,9 +59,15 @@ def pooled(
     """Make the sums a `Lines` of one picture again; `like` gives its harmonics, counts, which are real, and lengths.
 
     Rounding may push all pictures the same way: its covariance grows with N times the sum, not with the sum.
+
+    Every picture was divided by its noise, which its own KC bins (K of C channels) estimate. So the bins have power 1
+    whatever they were, and the line, which had no part in it, E[1/noise] = KC / (KC - 1): that much has to be added to
+    what the bins say. Of one picture line and bins share the divisor, and Hotelling's test knows it already.
     """
     which, count, real, length = like
-    shared = sums.around @ sums.around.conj().swapaxes(-1, -2) / count[:, None, None]
+    bins = (count * sums.line.shape[-1])[:, None, None]
+    apart = 1 + (1 - 1 / sums.pictures) / (bins - 1)
+    shared = apart * (sums.around @ sums.around.conj().swapaxes(-1, -2)) / count[:, None, None]
     shared.imag[real] = 0
     return Lines(
         which,

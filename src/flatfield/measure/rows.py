@@ -52,11 +52,18 @@ def picture_rows(files: list[str], pictures: list[Picture], settings: Settings) 
     jpeg = [tuple(p for p in f if e[lattice.periods.index(p)]) for f, e in zip(found, explained, strict=True)]
     more = [{"jpeg_grid": bool(g), "jpeg_periods": j, **sizes} for g, j in zip(grid, jpeg, strict=True)]
     rows = lattice_rows(files, "picture", lattice, settings, more)
-    if settings.maps is not None:
-        for row, picture in zip(rows, pictures, strict=True):
-            assert picture.pixels is not None  # pictures to be mapped are read whole
-            write_map(settings.maps, row.file, picture.pixels, row.periods or settings.periods)
-    return rows
+    return rows if settings.maps is None else [mapped(r, p, settings) for r, p in zip(rows, pictures, strict=True)]
+
+
+def mapped(row: Row, picture: Picture, settings: Settings) -> Row:
+    """Write the map of a picture; the row tells where it can't be written."""
+    assert settings.maps is not None
+    assert picture.pixels is not None  # pictures to be mapped are read whole
+    try:
+        write_map(settings.maps, row.file, picture.pixels, row.periods or settings.periods)
+    except (OSError, ValueError) as error:
+        return replace(row, error=f"its map can't be written: {reason(error)}")
+    return row
 
 
 def strips_of(pictures: list[Picture], axis: int, most: int | None) -> Strips:
@@ -141,7 +148,7 @@ def measured(order: list[str], settings: Settings) -> list[Row]:
                 held += picture.held
             else:
                 rows[file] = batch_row(file, settings) if kind == "batch" else sound_row(file, settings)
-        except (ValueError, OSError, MemoryError, ArithmeticError) as error:
+        except Exception as error:  # decoders raise whatever they like where a file is torn
             rows[file] = Row(file, error=reason(error))
         if held > HELD:
             rows.update(rows_of(alike, settings))
@@ -157,7 +164,7 @@ def rows_of(alike: Alike, settings: Settings) -> dict[str, Row]:
         names = [file for file, _ in group]
         try:
             rows.update(zip(names, picture_rows(names, [p for _, p in group], settings), strict=True))
-        except (ValueError, OSError, MemoryError, ArithmeticError) as error:
+        except Exception as error:  # and one file must not take the others with it
             rows.update({file: Row(file, error=reason(error)) for file in names})
     return rows
 
@@ -166,4 +173,5 @@ def reason(error: BaseException) -> str:
     """Tell an exception in one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    told = " ".join(str(error).split()) or type(error).__name__
+    return told if isinstance(error, ValueError | OSError | MemoryError) else f"it can't be decoded: {told}"

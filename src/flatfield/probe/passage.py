@@ -18,7 +18,7 @@ from flatfield.probe.plan import FIRST, INPUT, Plan, Step
 from flatfield.probe.prefix import Prefix
 from flatfield.probe.torus import Torus
 from flatfield.probe.unhonoured import NO_OUTPUT, Ledger, NoGridError
-from flatfield.probe.untouched import Untouched
+from flatfield.readers.untouched import Untouched
 from flatfield.readers.visit import map_tensors, tensors_in
 
 

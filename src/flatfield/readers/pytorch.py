@@ -24,7 +24,8 @@ from flatfield.readers.aten_lookups import unknown
 from flatfield.readers.aten_neutral import NEUTRAL
 from flatfield.readers.canvas import Canvas
 from flatfield.readers.trace import Trace, Value
-from flatfield.readers.visit import Path, Watching, eval_mode, map_tensors, module_paths, place, plain_name, tensors_in
+from flatfield.readers.untouched import Untouched
+from flatfield.readers.visit import Path, Watching, map_tensors, place, plain_name, tensors_in
 
 
 def read_module(
@@ -44,18 +45,17 @@ def read_module(
     >>> [(layer.operator, layer.kernel, layer.stride) for layer in network.layers]
     [('ConvTranspose', (3, 3), (2, 2))]
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"a {type(module).__name__} is no nn.Module: give a module, or a target such as 'model.onnx'")
     recorder = Recorder()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(eval_mode(module))
+        recorder.path = stack.enter_context(Untouched(module, (inputs, keywords))).path
         if fake:
             mode = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
             inputs, keywords = map_tensors((tuple(inputs), dict(keywords or {})), mode.from_tensor)
         tensors = list(tensors_in((inputs, keywords)))
         for tensor in tensors:
             recorder.values[tensor] = recorder.trace.input(tuple(tensor.shape))
-        stack.enter_context(module_paths(module, recorder.path))
         stack.enter_context(recorder)
         result = module(*inputs, **(keywords or {}))
     outputs = [recorder.value_of(tensor) for tensor in tensors_in(result)]

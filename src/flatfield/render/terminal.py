@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from flatfield.core import FLAT
 from flatfield.render.layer_table import LayerTable
 from flatfield.render.printable import printable
 from flatfield.render.profile_table import profile_lines
@@ -109,6 +110,9 @@ def _unread(report: Report) -> Iterator[RenderableType]:
 
 def _advice(report: Report) -> RenderableType:
     serious = report.at_or_above("warning")
+    drawn = report.probe is not None and (report.probe.unevenness or 0.0) > FLAT
+    if not serious and drawn:
+        return Text("\nNo rule names a layer, but on a flat field the output is uneven.", style="bold yellow")
     if not serious:
         clean = "No layer draws a grid." if not report.unread else "No understood layer draws a grid."
         return Text(f"\n{clean}", style="bold green")

@@ -21,7 +21,7 @@ from flatfield.cure.pytorch.flat_fields import FLATS, FlatFields
 from flatfield.cure_report import CurePlan
 from flatfield.nn.flat_field_correction import FlatFieldCorrection
 from flatfield.probe.passage import subject
-from flatfield.probe.untouched import Untouched
+from flatfield.readers.untouched import Untouched
 from flatfield.readers.visit import tensors_in
 
 

@@ -17,8 +17,8 @@ from flatfield.network import Network
 from flatfield.probe.gradient import probe_gradient
 from flatfield.probe.profile import probe_module
 from flatfield.probe.unhonoured import NoGridError
-from flatfield.probe.untouched import Untouched
 from flatfield.readers.pytorch import read_module
+from flatfield.readers.untouched import Untouched
 from flatfield.readers.visit import tensors_in
 from flatfield.report import ProbeReport, UnreadReport
 
