@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flatfield import __version__
-from flatfield.network import Layer, Network
+from flatfield.network import UPSAMPLING, Layer, Network
 from flatfield.probe.unhonoured import NoGridError, UnknownLayerError, missed
 from flatfield.report import LayerReport, OverlapRange, ProbeReport, Report, UnreadReport
 from flatfield.rules import RULES, Rule, examine
@@ -67,6 +67,9 @@ def with_probe(report: Report, opened: Opened, *, at: str = "") -> Report:
         failed = missed("probe", error)
         failed = replace(failed, reason=f"the run on a flat field failed: {failed.reason}")
         return replace(report, unread=(*report.unread, failed))
+    if found is None and any(layer.operator in UPSAMPLING and max(layer.stride) > 1 for layer in report.layers):
+        silent = UnreadReport("probe", "", "not run on a flat field: nothing flat reaches an output with positions")
+        return replace(report, unread=(*report.unread, silent))
     return replace(report, probe=found)
 
 
