@@ -186,3 +186,22 @@ def test_the_wrong_number_of_inputs_is_refused(tmp_path: Path) -> None:
         probe_onnx(path, [(1, 2, 6), (1, 2, 6)])
     with pytest.raises(ValueError, match="no layer 'up' ran; those that did: front, layer"):
         probe_onnx(path, [(1, 2, 6)], at="up")
+
+
+class Expanded(nn.Module):
+    """Nearest neighbours, twice as many, by expanding axes of one entry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, c, h, w = x.shape
+        return self.conv(x[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2).reshape(n, c, 2 * h, 2 * w))
+
+
+def test_expanded_axes_hold_the_positions_beside_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    report = probe_onnx(exported(Expanded(), (torch.ones(1, 3, 8, 8),), tmp_path), [(1, 3, 8, 8)])
+    assert report.unevenness < 1e-6
+    assert report.period == (1, 1)

@@ -92,13 +92,15 @@ def merged(sizes: Ints, periods: Periods) -> int:
 
 
 def parted(period: int, sizes: Ints) -> Periods:
-    """Periods of the axes that one axis is cut into (row-major), outermost first.
+    """Periods of the axes that one axis is cut into (row-major), outermost first; axes of one entry hold no positions.
 
-    >>> parted(3, (4, 6)), parted(12, (4, 6)), parted(0, (4, 6))
-    ((1, 3), (2, 6), (0, 0))
+    >>> parted(3, (4, 6)), parted(12, (4, 6)), parted(0, (4, 6)), parted(12, (1, 6))
+    ((1, 3), (2, 6), (0, 0), (0, 12))
     """
     if len(sizes) == 1:
         return (period,)
+    if period > 0 and sum(n > 1 for n in sizes) == 1:
+        return tuple(period if n > 1 else OTHER for n in sizes)
     parts: list[int] = []
     for size in reversed(sizes):
         if period <= 0:
