@@ -126,8 +126,9 @@ def made_with(place: RunFolder) -> str:
     data = "" if decides["data"] == BUNDLED else f" --data {decides['data']}"
     packages = ", ".join(f"{name} {version}" for name, version in decides["versions"].items())
     return (
-        f"Made with `flatfield lab run {decides['experiment']} {options_of(scale_of(place))}{data}` on photographs of "
-        f"{decides['data']}; {packages}; Python {machine['python']}, {machine['system']} {machine['processor']}, "
+        f"Made with `flatfield lab run {decides['experiment']} {options_of(scale_of(place))}{data}`; "
+        f"photographs, where it takes any, of {decides['data']}; {packages}; "
+        f"Python {machine['python']}, {machine['system']} {machine['processor']}, "
         f"{machine['cores']} cores, GPU: {machine.get('gpu', 'not recorded')}."
     )
 

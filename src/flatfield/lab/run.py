@@ -111,6 +111,9 @@ def _in_parallel(
                 cells_done(done, len(cells), future.result())
                 done += 1
         except BaseException:
+            # a worker takes Ctrl-C for the failure of one network, and the next one from the queue
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -10,7 +10,7 @@ weights equal; random and learned weights are still uneven, phase by phase, and 
 
 ## Example
 ```python
-nn.ConvTranspose2d(64, 32, kernel_size=4, stride=2, padding=1)  # unevenness about 0.8 at initialisation
+nn.ConvTranspose2d(64, 32, kernel_size=4, stride=2, padding=1)  # unevenness about 0.87 at initialisation
 ```
 
 ## Use instead
