@@ -171,6 +171,15 @@ def test_a_recovery_on_the_command_line(run: Callable[..., Any], folder: Path) -
     assert files(folder) == {"x.npy", "out.pt2", "out.safetensors", "state.safetensors"}
 
 
+def test_a_state_that_was_there_is_never_written_over(run: Callable[..., Any], folder: Path) -> None:
+    (folder / "out.safetensors").write_bytes(b"somebody's weights")
+    result = run("example:deconv-last", "--how", "flatten", "-o", "out.pt2")
+    assert result.exit_code == 2
+    assert "out.safetensors is there and would be written over: move it away" in result.stderr
+    assert (folder / "out.safetensors").read_bytes() == b"somebody's weights"
+    assert not (folder / "out.pt2").exists()
+
+
 @pytest.mark.parametrize("way", ["name", "link", "hard link", "state", "report"])
 def test_it_is_never_written_over_the_original(way: str, run: Callable[..., Any], folder: Path) -> None:
     before = b"any model: it is refused before it is read"

@@ -161,3 +161,11 @@ def test_a_root_that_is_the_layer_itself() -> None:
         assert result.model(X).shape == layer(X).shape
         assert result.report.after.probe is not None
         assert (result.report.after.probe.unevenness or 0.0) < 1e-6
+
+
+def test_a_module_held_twice_is_replaced_twice() -> None:
+    pool = nn.MaxPool2d(2)
+    module = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), pool, nn.Conv2d(1, 1, 3, padding=1), pool)
+    cured = cure(module, torch.randn(1, 1, 16, 16), how="blur").model
+    assert not any(isinstance(child, nn.MaxPool2d) for child in cured.modules())
+    assert isinstance(module[3], nn.MaxPool2d)

@@ -143,6 +143,7 @@ def check_paths(
         if not path.absolute().parent.is_dir():
             raise ValueError(f"{path} can't be written: there is no folder {path.parent}; make it first")
     if output is not None:
+        refuse_foreign_state(output)
         wanted = ".onnx" if target.lower().endswith(".onnx") else ".pt2"
         if output.suffix.lower() != wanted:
             raise ValueError(f"{output}: the cured model is a {wanted} file; give -o a name with that ending")
@@ -153,6 +154,13 @@ def check_paths(
     if len(set(given)) < len(given):
         raise ValueError("the model, its state, its report and its checkpoint need a name each")
     return form
+
+
+def refuse_foreign_state(output: Path) -> None:
+    """Refuse to write over a state that no cured model stands beside: it may be the original's own weights."""
+    state = state_path(output)
+    if output.suffix.lower() == ".pt2" and state.exists() and not output.exists():
+        raise ValueError(f"{state} is there and would be written over: move it away, or give -o another name")
 
 
 def state_path(output: Path) -> Path:

@@ -80,7 +80,7 @@ def put(root: nn.Module, old: nn.Module, new: nn.Module) -> None:
     Tanh()
     """
     for parent in list(root.modules()):
-        for name, child in list(parent.named_children()):
+        for name, child in list(parent._modules.items()):  # named_children leaves out what a parent holds twice
             if child is old:
                 setattr(parent, name, new)
 
